@@ -1,0 +1,144 @@
+"""Keras' zipped models (.keras), from tf.keras 2.12 on.
+
+    metadata.json       {"keras_version": ...}; Keras adds a date, we do not
+    config.json         the model's config, see config.py
+    model.weights.h5    the weights tree, see tree.py; also optimizer/vars/0, metrics/...
+    assets/             files of lookup layers
+
+Source: Keras saving_lib.py ``_save_model_to_fileobj``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Any
+
+from modelfmt.container import Container
+from modelfmt.errors import UnsupportedError, Where, located
+from modelfmt.keras.config import read_config, write_config
+from modelfmt.keras.h5 import KERAS_VERSION, parse_json
+from modelfmt.keras.stored import StoredTensors
+from modelfmt.keras.tree import read_tree, write_tree
+from modelfmt.network import Network
+from modelfmt.storage.archive import ArchiveReader, write_archive
+from modelfmt.storage.files import Piece, SourceFile, atomic_output, piece_bytes
+from modelfmt.storage.hdf5 import Hdf5Reader, write_hdf5
+from modelfmt.tensor import Tensor
+
+WEIGHTS = "model.weights.h5"
+
+
+class KerasArchive(Container):
+    """A .keras zip archive; its weights are read in place, without unpacking.
+
+    Raises:
+        CorruptFileError: no zip archive, or a damaged one.
+        MissingError: config.json or model.weights.h5 is not there.
+    """
+
+    kind = "keras"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.oddities: list[str] = []
+        self.archive = ArchiveReader(path)
+        try:
+            if WEIGHTS not in self.archive.names() and any(
+                name.endswith((".weights.json", ".weights.npz")) for name in self.archive.names()
+            ):
+                raise UnsupportedError(
+                    f"weights in another form than {WEIGHTS}", where=Where(path)
+                )
+            self.reader = Hdf5Reader(self.archive.member(WEIGHTS), name=path)
+        except BaseException:
+            self.archive.close()
+            raise
+        self._tensors = StoredTensors(self.reader, path)
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        return self._tensors
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """The parsed metadata.json; empty where there is none."""
+        return self._json("metadata.json") if "metadata.json" in self.archive.names() else {}
+
+    @cached_property
+    def model_config(self) -> dict[str, Any]:
+        """The parsed config.json."""
+        return self._json("config.json")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        return parse_json(piece_bytes(self.archive.member(name)), self.path, f'member "{name}"')
+
+    @property
+    def keras_version(self) -> str | None:
+        version = self.metadata.get("keras_version")
+        return version if isinstance(version, str) else None
+
+    @property
+    def training_config(self) -> dict[str, Any] | None:
+        """The config of ``compile``; None where the model was not compiled."""
+        found = self.model_config.get("compile_config")
+        return found if isinstance(found, dict) and found else None
+
+    @cached_property
+    def optimizer(self) -> dict[str, Tensor]:
+        """The optimizer's tensors by their paths, in order: iteration, then the slots."""
+        found = [key for key in self.tensors if key.startswith("optimizer/")]
+        found.sort(key=lambda key: (len(key), key))
+        return {key: self.tensors[key] for key in found}
+
+    @cached_property
+    def _network(self) -> Network:
+        with located(path=self.path):
+            network = read_config(self.model_config, keras_version=self.keras_version)
+        if self.keras_version is not None:
+            network.extras["keras_version"] = self.keras_version
+        for path in read_tree(network, self.tensors):
+            self.oddities.append(f'"{path}" belongs to no layer of the config')
+        return network
+
+    @property
+    def network(self) -> Network:
+        return self._network
+
+    def close(self) -> None:
+        self.reader.close()
+        self.archive.close()
+
+
+def write_archive_model(network: Network, path: str, *, force: bool = False) -> None:
+    """Write a .keras archive that Keras 3 loads: the twin of ``KerasArchive.network``.
+
+    Args:
+        network: bound; weights by canonical name, in canonical order.
+        path: where to; the HDF5 stands beside it until it has moved in.
+        force: replace an existing file.
+
+    Raises:
+        ConversionError: Keras 3 cannot express the model.
+        OutputExistsError: something stands there, and not ``force``.
+    """
+    config = json.dumps(write_config(network, major=3)).encode()
+    metadata = json.dumps({"keras_version": KERAS_VERSION[3]}).encode()
+    tree = write_tree(network)
+    with atomic_output(path, force=force) as out:
+        beside = f"{out.temporary}.{WEIGHTS}"
+        try:
+            write_hdf5(beside, tree)
+            with SourceFile(beside) as weights:
+                members: list[tuple[str, list[Piece]]] = [
+                    ("metadata.json", [metadata]),
+                    ("config.json", [config]),
+                    (WEIGHTS, [weights.span()]),
+                ]
+                write_archive(out.file, members)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(beside)

@@ -1,0 +1,114 @@
+"""Weights by their canonical names: what a file numbers or names its own way, made one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from modelfmt.errors import MismatchError, located
+from modelfmt.layers.registry import codec_for
+from modelfmt.network import Layer, Network
+from modelfmt.tensor import Tensor
+
+_WITHOUT_CODEC = {"InputLayer"}
+
+
+def bind(network: Network) -> Network:
+    """Give every weight of ``network`` its canonical name, in place; returns ``network``.
+
+    Files state weights in a layer's canonical order; the codec knows the names. The flat list
+    of a nested model is shared out among its layers first.
+
+    Raises:
+        UnknownLayerError: no codec for a layer.
+        MismatchError: a layer's weights are not as many as its config asks for.
+    """
+    for layer in network.layers:
+        with located(key=f'layer "{layer.name}"'):
+            if layer.network is not None:
+                if layer.weights:
+                    _share_out(layer)
+                bind(layer.network)
+            elif layer.class_name not in _WITHOUT_CODEC:
+                _bind_layer(layer)
+    return network
+
+
+def prepared(layer: Layer) -> Layer:
+    """A copy of a bound layer with its config completed by the codec's defaults."""
+    codec = codec_for(layer)
+    return dataclasses.replace(layer, config=codec.completed(layer.config, layer.weights))
+
+
+def _bind_layer(layer: Layer) -> None:
+    codec = codec_for(layer)
+    names = codec.weight_names(codec.completed(layer.config, {}))
+    if len(names) != len(layer.weights):
+        raise MismatchError(
+            "another number of weights than the configuration asks for",
+            expected=f"{len(names)} ({', '.join(names)})",
+            found=f"{len(layer.weights)} ({', '.join(layer.weights)})",
+        )
+    layer.weights = dict(zip(names, layer.weights.values(), strict=True))
+    layer.non_trainable = tuple(n for n in codec.non_trainable if n in layer.weights)
+
+
+def _leaves(network: Network) -> Iterator[tuple[Layer, bool]]:
+    """The layers of a model and of the models in it, and whether each is trainable."""
+    for layer in network.layers:
+        trainable = layer.config.get("trainable", True) is not False
+        if layer.network is not None:
+            for leaf, inner in _leaves(layer.network):
+                yield leaf, inner and trainable
+        elif layer.class_name not in _WITHOUT_CODEC:
+            yield layer, trainable
+
+
+def _share_out(model: Layer) -> None:
+    """Move a nested model's flat weights to its layers: by the names where they tell, else by
+    order, which is all trainable weights first, then all the others. Source: Keras,
+    ``_legacy_weights``.
+    """
+    assert_network = model.network
+    if assert_network is None:
+        return
+    leaves = list(_leaves(assert_network))
+    wanted: list[tuple[Layer, str, bool]] = []
+    for leaf, trainable in leaves:
+        codec = codec_for(leaf)
+        for name in codec.weight_names(codec.completed(leaf.config, {})):
+            wanted.append((leaf, name, trainable and name not in codec.non_trainable))
+    if len(wanted) != len(model.weights):
+        raise MismatchError(
+            "the nested model has another number of weights than its configuration asks for",
+            expected=len(wanted), found=len(model.weights),
+        )
+    shares = _by_name(model, wanted) or _by_order(model, wanted)
+    for leaf, _ in leaves:
+        leaf.weights = {}
+    for (leaf, name, _), tensor in zip(wanted, shares, strict=True):
+        leaf.weights[name] = tensor
+    model.weights = {}
+
+
+def _by_name(model: Layer, wanted: list[tuple[Layer, str, bool]]) -> list[Tensor] | None:
+    """Each wanted weight's tensor, where its stored name says ``.../<layer>/<weight>``."""
+    stored: dict[tuple[str, str], Tensor] = {}
+    for name, tensor in model.weights.items():
+        parts = name.split(":")[0].split("/")
+        if len(parts) < 2 or (key := (parts[-2], parts[-1])) in stored:
+            return None
+        stored[key] = tensor
+    keys = [(leaf.name, name) for leaf, name, _ in wanted]
+    if len(set(keys)) != len(keys) or any(key not in stored for key in keys):
+        return None
+    return [stored[key] for key in keys]
+
+
+def _by_order(model: Layer, wanted: list[tuple[Layer, str, bool]]) -> list[Tensor]:
+    tensors = list(model.weights.values())
+    order = sorted(range(len(wanted)), key=lambda k: not wanted[k][2])
+    shares: list[Tensor] = list(tensors)
+    for place, k in enumerate(order):
+        shares[k] = tensors[place]
+    return shares

@@ -1,0 +1,168 @@
+"""LayerCodec: what the bridge knows of one layer class, both directions in one place.
+
+The built-in layers and those of users are the same kind of class. Most declare a ``template``;
+where a layer needs a loop or a branch, ``write`` and ``recognise`` stand side by side instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.layers.template import Match, Template
+from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
+from modelfmt.view import View
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """What a codec recognised below one tensor.
+
+    Attributes:
+        inputs: the tensors that the layer is applied to, in order.
+        config: entries that differ from, or are not among, the codec's defaults.
+        weights: canonical name to stored tensor.
+        nodes: every node that the layer accounts for; the output's own among them.
+    """
+
+    inputs: tuple[str, ...]
+    config: Config
+    weights: Mapping[str, Tensor]
+    nodes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived:
+    """A config entry that follows from the weights' shapes: ``units`` is kernel.shape[-1].
+
+    ``compute`` takes the shapes by canonical weight name and the config found so far.
+    """
+
+    compute: Callable[[Mapping[str, tuple[int, ...]], Config], Any]
+
+
+class LayerCodec:
+    """Both directions of one layer class.
+
+    Attributes:
+        class_name: as in the Keras config, of the newest Keras major.
+        module: where Keras finds the class; built-in layers leave it.
+        weights: canonical names in canonical order, the order in the file.
+        optional_weights: for a weight that not every layer has, the config entry that says so.
+        non_trainable: the weights that training does not touch.
+        config: config keys and their defaults; Derived where the weights tell.
+        template: how the layer is written, and one way to recognise it.
+        also_read: other ways to recognise it.
+        scopes: name scopes that the layer opens in itself, no part of its name.
+    """
+
+    class_name: ClassVar[str] = ""
+    module: ClassVar[str] = "keras.layers"
+    weights: ClassVar[tuple[str, ...]] = ()
+    optional_weights: ClassVar[Mapping[str, str]] = {}
+    non_trainable: ClassVar[tuple[str, ...]] = ()
+    config: ClassVar[Mapping[str, Any]] = {}
+    template: ClassVar[Template | None] = None
+    also_read: ClassVar[Sequence[Template]] = ()
+    scopes: ClassVar[tuple[str, ...]] = ()
+    #: The op types that ``recognise`` may be offered; where empty, the templates' roots.
+    root_ops: ClassVar[frozenset[str]] = frozenset()
+
+    # -- config and weights -------------------------------------------------------------------
+
+    def weight_names(self, config: Config) -> tuple[str, ...]:
+        """The names of the weights that a layer of this (completed) config has, in order."""
+        return tuple(
+            name
+            for name in self.weights
+            if name not in self.optional_weights or config[self.optional_weights[name]]
+        )
+
+    def completed(self, config: Config, weights: Mapping[str, Tensor]) -> Config:
+        """``config`` with the defaults filled in, tuples as lists."""
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        whole = dict(config)
+        for key, default in self.config.items():
+            if whole.get(key) is None and not isinstance(default, Derived):
+                whole[key] = default
+        for name, flag in self.optional_weights.items():
+            if flag not in config and weights:
+                whole[flag] = name in weights
+        for key, default in self.config.items():
+            if isinstance(default, Derived) and key not in whole and weights:
+                whole[key] = default.compute(shapes, whole)
+        return {key: plain(value) for key, value in whole.items()}
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        """Emit nodes that compute ``layer`` applied to ``inputs``.
+
+        Args:
+            layer: bound, with a completed config.
+            inputs: tensor names.
+            graph: where the nodes go; its scope is already the layer's.
+
+        Returns:
+            The names of the output tensors.
+        """
+        if self.template is None:
+            raise ConversionError(f"{self.class_name} cannot be written as a graph yet")
+        return [self.template.write(layer, inputs, graph)]
+
+    # -- recognising --------------------------------------------------------------------------
+
+    def roots(self) -> frozenset[str]:
+        """The op types of the nodes at which ``recognise`` is worth asking."""
+        if self.root_ops:
+            return self.root_ops
+        return frozenset(root for t in self.templates() for root in t.roots())
+
+    def templates(self) -> Iterator[Template]:
+        """All that can be read: ``template`` first, then ``also_read``."""
+        if self.template is not None:
+            yield self.template
+        yield from self.also_read
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """The claim of this layer on what computes ``tensor``, or None."""
+        for template in self.templates():
+            for match in template.match(tensor, graph, Match()):
+                refined = self.refine(match, graph)
+                if refined is not None:
+                    return self.claim(refined)
+        return None
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Add to a template's match what the template cannot say; None rejects it."""
+        return match
+
+    def claim(self, match: Match) -> Claim:
+        """The claim that a match amounts to, its weights in canonical order."""
+        weights = {n: match.weights[n].root for n in self.weights if n in match.weights}
+        config = dict(match.config)
+        for name, flag in self.optional_weights.items():
+            config[flag] = name in weights
+        inputs = tuple(match.inputs[k] for k in sorted(match.inputs))
+        return Claim(inputs, config, weights, tuple(dict.fromkeys(match.nodes)))
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists, all the way down: configs compare as JSON would."""
+    if isinstance(value, tuple | list):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    return value
+
+
+def require_inputs(layer: Layer, inputs: Sequence[str], count: int) -> None:
+    """Raise MismatchError unless the layer is applied to ``count`` tensors."""
+    if len(inputs) != count:
+        raise MismatchError(
+            f"{layer.class_name} takes {count} input(s)", expected=count, found=len(inputs)
+        )

@@ -1,0 +1,143 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+
+from modelfmt.layers.activations import ActivatedCodec
+from modelfmt.layers.codec import Derived
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.spatial import (
+    DATA_FORMAT,
+    DILATIONS,
+    PADDING,
+    STRIDES,
+    channels_last,
+    pair,
+)
+from modelfmt.layers.template import Input, Match, Template, Weight, one_of, op
+from modelfmt.network import Config, Layer
+from modelfmt.view import View
+
+
+def _filters(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
+    return shapes["kernel"][-1]
+
+
+def _kernel_size(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
+    return list(shapes["kernel"][:-2])
+
+
+class _Blocks(Template):
+    """A small integer operand, whatever its value: the block shape, paddings or crops."""
+
+    def match(self, tensor: str, view: View, so_far: Match) -> Any:
+        if view.producer(tensor) is not None:
+            yield so_far
+
+
+_X = Input(rank=4)
+_KERNEL = Weight("kernel")
+_CONVOLVED = op(
+    "Conv2D", _X, _KERNEL, strides=STRIDES, padding=PADDING, data_format=DATA_FORMAT,
+    dilations=DILATIONS,
+)  # fmt: skip
+#: tf.nn.convolution spells a dilation as batches of blocks, with the padding done beforehand.
+_BLOCKED = op(
+    "BatchToSpaceND",
+    op(
+        "Conv2D", op("SpaceToBatchND", _X, _Blocks(), _Blocks()), _KERNEL,
+        strides=[1, 1, 1, 1], padding="VALID", data_format=DATA_FORMAT,
+    ),
+    _Blocks(),
+    _Blocks(),
+)  # fmt: skip
+
+
+def _biased(inner: Template) -> Template:
+    bias = Weight("bias")
+    return one_of(
+        op("BiasAdd", inner, bias, data_format=DATA_FORMAT), op("AddV2", inner, bias), inner
+    )
+
+
+@register_layer
+class Conv2D(ActivatedCodec):
+    """Conv2D.  y = activation(x * kernel + bias)
+
+    Shapes:  x (batch, rows, cols, in), kernel (rows, cols, in, filters), bias (filters,);
+             channels_first: x (batch, in, rows, cols)
+    Weights: kernel, bias
+    Nodes:   Conv2D(x, kernel) -> BiasAdd(., bias); read as well with the dilation spelled
+             SpaceToBatchND -> Conv2D -> BatchToSpaceND
+    Source:  Keras, BaseConv.call; TensorFlow, with_space_to_batch
+    """
+
+    class_name = "Conv2D"
+    weights = ("kernel", "bias")
+    optional_weights = {"bias": "use_bias"}
+    config = {
+        "filters": Derived(_filters),
+        "kernel_size": Derived(_kernel_size),
+        "strides": (1, 1),
+        "padding": "valid",
+        "data_format": "channels_last",
+        "dilation_rate": (1, 1),
+        "groups": 1,
+        "activation": "linear",
+        "use_bias": True,
+    }
+    template = _biased(_CONVOLVED)
+    also_read = (_biased(_BLOCKED),)
+    scopes = ("convolution",)
+
+    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
+        """As any config; sizes given as one number become two."""
+        whole = super().completed(config, weights)
+        for key in ("strides", "dilation_rate", "kernel_size"):
+            if key in whole:
+                whole[key] = pair(whole[key])
+        return whole
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        if layer.config["groups"] != 1:
+            raise ConversionError(
+                "a grouped convolution cannot be written yet", found=layer.config["groups"]
+            )
+        return channels_last(super().write, layer, inputs, graph)
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Check the channels, and read a dilation that is spelled in blocks."""
+        kernel, x = match.weights["kernel"].root.shape, graph.shape(match.inputs[0])
+        axis = 1 if match.config.get("data_format") == "channels_first" else -1
+        if len(kernel) != 4 or (x is not None and x[axis] not in (None, kernel[2])):
+            return None
+        if "padding" in match.config:
+            return match
+        return self._unblocked(match, graph)
+
+    def _unblocked(self, match: Match, graph: View) -> Match | None:
+        """Dilation and padding of a convolution between SpaceToBatchND and BatchToSpaceND."""
+        nodes = [graph.live[name] for name in match.nodes]
+        before = next(node for node in nodes if node.op == "SpaceToBatchND")
+        after = next(node for node in nodes if node.op == "BatchToSpaceND")
+        rate, paddings = graph.ints(before.inputs[1]), graph.matrix(before.inputs[2])
+        crops = graph.matrix(after.inputs[2])
+        if rate is None or paddings is None or crops is None or len(rate) != 2:
+            return None
+        if graph.ints(after.inputs[1]) != rate or None in rate:
+            return None
+        start = [side[0] for side in paddings]
+        size = match.weights["kernel"].root.shape[:2]
+        reach = [(k - 1) * (r or 1) for k, r in zip(size, rate, strict=True)]
+        same = [total // 2 for total in reach]
+        if any(side[0] for side in crops) or start not in (same, [0, 0]):
+            return None
+        padding = "same" if start == same and any(same) else "valid"
+        return match.also(dilation_rate=rate, padding=padding, strides=[1, 1])
+
+

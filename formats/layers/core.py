@@ -1,0 +1,92 @@
+"""Core layers: Dense, and what passes its input through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
+from modelfmt.layers.activations import ActivatedCodec, write_activation
+from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.template import Field, Input, Weight, X, one_of, op
+from modelfmt.network import Config, Layer
+
+
+def _units(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
+    return shapes["kernel"][-1]
+
+
+@register_layer
+class Dense(ActivatedCodec):
+    """Dense.  y = activation(x @ kernel + bias)
+
+    Shapes:  x (..., in), kernel (in, units), bias (units,), y (..., units); dtypes equal, float
+    Weights: kernel, bias, in this order; `<layer>/kernel:0` in .h5; vars/0, vars/1 in .keras
+    Nodes:   MatMul(x, kernel) -> BiasAdd(., bias); for a rank above 2, Reshape around them
+    Source:  Keras, Dense.call
+    """
+
+    class_name = "Dense"
+    weights = ("kernel", "bias")
+    optional_weights = {"bias": "use_bias"}
+    config = {"units": Derived(_units), "activation": "linear", "use_bias": True}
+    _product = op(
+        "MatMul", Input(rank=2), Weight("kernel"), transpose_a=False, transpose_b=False
+    )
+    template = one_of(op("BiasAdd", _product, Weight("bias")), _product)
+    also_read = (op("AddV2", _product, Weight("bias")),)
+    scopes = ("Tensordot",)
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        shape = graph.shape(inputs[0])
+        kernel = layer.weight("kernel")
+        if shape is None:
+            raise ConversionError("Dense needs an input of known rank")
+        if shape[-1] is not None and shape[-1] != kernel.shape[0]:
+            raise MismatchError(
+                "the kernel does not fit its input", expected=shape[-1], found=kernel.shape[0]
+            )
+        if len(shape) == 2:
+            return super().write(layer, inputs, graph)
+        flat = graph.op("Reshape", inputs[0], [-1, kernel.shape[0]])
+        product = graph.op("MatMul", flat, graph.weight(kernel, "kernel"))
+        target = target_shape(inputs[0], (*shape[:-1], kernel.shape[1]), graph)
+        y = graph.op("Reshape", product, target)
+        if "bias" in layer.weights:
+            y = graph.op("BiasAdd", y, graph.weight(layer.weight("bias"), "bias"))
+        return [write_activation(layer.config["activation"], y, graph)]
+
+
+def target_shape(source: str, shape: Dims, graph: GraphBuilder) -> Any:
+    """An operand for Reshape that gives ``shape``, its unknown sizes taken from ``source``.
+
+    A list where at most one size is unknown, else a tensor packed from the source's own Shape.
+    """
+    if shape is None:
+        raise ConversionError("a tensor of unknown rank cannot be reshaped")
+    if sum(size is None for size in shape) <= 1:
+        return [-1 if size is None else size for size in shape]
+    whole = graph.op("Shape", source)
+    sizes: list[Any] = []
+    for axis, size in enumerate(shape):
+        sizes.append(
+            graph.op("StridedSlice", whole, [axis], [axis + 1], [1], shrink_axis_mask=1)
+            if size is None
+            else size
+        )
+    return graph.op("Pack", *sizes, axis=0)
+
+
+@register_layer
+class Rescaling(LayerCodec):
+    """Rescaling.  y = x * scale + offset
+
+    Nodes: AddV2(Mul(x, scale), offset)        Source: Keras, Rescaling.call
+    """
+
+    class_name = "Rescaling"
+    config = {"scale": 1.0, "offset": 0.0}
+    template = op("AddV2", op("Mul", X, Field("scale")), Field("offset"))

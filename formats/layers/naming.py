@@ -1,0 +1,62 @@
+"""Layer names from node names: the scope in which a layer's nodes stand is its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from modelfmt.view import View
+
+if TYPE_CHECKING:
+    from modelfmt.layers.recogniser import Recognised
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.\-]+")
+
+
+def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
+    """A name for each claim: the last part of the scope that its nodes share.
+
+    Keras 3 numbers every scope of a traced model (``functional_1/conv_1/...``): a number that
+    all scopes end in is no part of the names. A node outside of any scope lends its own name.
+    Equal names are left for the caller to tell apart.
+    """
+    scopes = [_scope(item) for item in found]
+    tails = {_number(scope) for scope in scopes if scope}
+    strip = tails.pop() if len(tails) == 1 and len(scopes) > 1 else ""
+    return [
+        _fit(scope.rsplit("/", 1)[-1].removesuffix(strip) if scope else _own_name(item))
+        for scope, item in zip(scopes, found, strict=True)
+    ]
+
+
+def _scope(item: Recognised) -> str:
+    """The scope shared by a claim's nodes, without those that the layer opens in itself."""
+    paths = [name.split("/")[:-1] for name in item.claim.nodes]
+    common = paths[0]
+    for path in paths[1:]:
+        size = next(
+            (k for k, (a, b) in enumerate(zip(common, path)) if a != b), min(len(common), len(path))
+        )
+        common = common[:size]
+    while len(common) > 1 and re.sub(r"_\d+$", "", common[-1]) in item.codec.scopes:
+        common = common[:-1]
+    return "/".join(common)
+
+
+def _number(scope: str) -> str:
+    found = re.search(r"_\d+$", scope)
+    return found.group() if found else ""
+
+
+def _own_name(item: Recognised) -> str:
+    """For nodes without a scope: that of a weight, else the output node's own name."""
+    for weight in item.claim.weights.values():
+        if "/" in weight.name:
+            return weight.name.split("/")[0]
+    return item.tensor.split(":")[0].lower()
+
+
+def _fit(name: str) -> str:
+    """A name that Keras takes: it allows no slash, and a leading letter or digit."""
+    return _UNFIT.sub("_", name).strip("_.-") or "layer"

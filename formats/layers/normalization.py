@@ -1,0 +1,135 @@
+"""Normalization with stored statistics."""
+
+from __future__ import annotations
+
+
+from typing import Any
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.template import Field, Input, Match, Template, Weight, X, one_of, op
+from modelfmt.network import Config, Layer
+from modelfmt.view import View
+
+_GAMMA, _BETA = Weight("gamma"), Weight("beta")
+_MEAN, _VARIANCE = Weight("moving_mean"), Weight("moving_variance")
+
+
+class _Filled(Template):
+    """A tensor of one repeated value that is no weight: what stands for a missing gamma or beta.
+
+    Written as a Fill, as Keras 2.3 does, so that no reader takes it for a weight.
+    """
+
+    def __init__(self, weight: str, value: float) -> None:
+        self.weight, self.value = weight, value
+
+    def writable(self, layer: Layer) -> bool:
+        return self.weight not in layer.weights
+
+    def emit(self, writing: Any) -> str:
+        size = writing.layer.weight("moving_mean").shape
+        return str(writing.graph.op("Fill", list(size), self.value))
+
+    def match(self, tensor: str, view: View, so_far: Match) -> Any:
+        node = view.producer(tensor)
+        if node is not None and node.op == "Fill" and view.scalar(node.inputs[1]) == self.value:
+            yield so_far
+
+
+_FUSED = op(
+    "FusedBatchNormV3", Input(rank=4),
+    one_of(_GAMMA, _Filled("gamma", 1.0)), one_of(_BETA, _Filled("beta", 0.0)),
+    _MEAN, _VARIANCE,
+    epsilon=Field("epsilon"), is_training=False, data_format="NHWC",
+)  # fmt: skip
+
+
+def _decomposed(inverse: Template) -> tuple[Template, ...]:
+    """x * m + (beta - mean * m), m being gamma / sqrt(variance + epsilon); beta may be missing."""
+    shifted = op("AddV2", op("Mul", X, inverse), op("Sub", _BETA, op("Mul", _MEAN, inverse)))
+    unshifted = op("AddV2", op("Mul", X, inverse), op("Mul", op("Neg", _MEAN), inverse))
+    return shifted, unshifted
+
+
+_RSQRT = op("Rsqrt", op("AddV2", _VARIANCE, Field("epsilon")))
+_SHIFTED, _UNSHIFTED = _decomposed(one_of(op("Mul", _RSQRT, _GAMMA), _RSQRT))
+
+
+@register_layer
+class BatchNormalization(LayerCodec):
+    """BatchNormalization.  y = gamma * (x - moving_mean) / sqrt(moving_variance + epsilon) + beta
+
+    Shapes:  x of any rank, every weight (x.shape[axis],)
+    Weights: gamma (with scale), beta (with center), moving_mean, moving_variance
+    Nodes:   FusedBatchNormV3 for a rank of 4 and the last axis; else
+             AddV2(Mul(x, m), Sub(beta, Mul(mean, m))), m = Mul(Rsqrt(AddV2(variance, eps)), gamma)
+    Source:  Keras, BatchNormalization.call; TensorFlow, nn.batch_normalization
+    """
+
+    class_name = "BatchNormalization"
+    weights = ("gamma", "beta", "moving_mean", "moving_variance")
+    optional_weights = {"gamma": "scale", "beta": "center"}
+    non_trainable = ("moving_mean", "moving_variance")
+    config = {"axis": -1, "epsilon": 0.001, "center": True, "scale": True}
+    template = _FUSED
+    also_read = (_SHIFTED, _UNSHIFTED)
+    scopes = ("batchnorm", "cond")
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        shape = graph.shape(inputs[0])
+        if shape is None:
+            raise ConversionError("BatchNormalization needs an input of known rank")
+        axis = _axis(layer.config, len(shape))
+        if axis == len(shape) - 1 == 3:
+            return [_FUSED.write(layer, inputs, graph)]
+        chain = _SHIFTED if "beta" in layer.weights else _UNSHIFTED
+        if axis == len(shape) - 1:
+            return [chain.write(layer, inputs, graph)]
+        return [_write_along(axis, len(shape), layer, inputs[0], graph)]
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Find the axis: that of x along which the statistics are as long as they are seen."""
+        x, seen = graph.shape(match.inputs[0]), match.weights["moving_mean"].shape
+        sizes = {w.root.shape for w in match.weights.values()}
+        if len(sizes) != 1 or len(next(iter(sizes))) != 1:
+            return None
+        if len(seen) == 1 or x is None:
+            return match.also(axis=-1)
+        wide = [axis for axis, size in enumerate(seen) if size != 1]
+        if len(seen) != len(x) or len(wide) > 1:
+            return None
+        axis = wide[0] if wide else len(x) - 1
+        return match.also(axis=-1 if axis == len(x) - 1 else axis)
+
+
+def _write_along(axis: int, rank: int, layer: Layer, x: str, graph: GraphBuilder) -> str:
+    """The decomposed chain along an axis that is not the last: each weight behind a Reshape."""
+
+    def seen(name: str) -> str:
+        weight = layer.weight(name)
+        size = [weight.size if k == axis else 1 for k in range(rank)]
+        return graph.op("Reshape", graph.weight(weight, name), size)
+
+    inverse = graph.op(
+        "Rsqrt", graph.op("AddV2", seen("moving_variance"), layer.config["epsilon"])
+    )
+    if "gamma" in layer.weights:
+        inverse = graph.op("Mul", inverse, seen("gamma"))
+    scaled = graph.op("Mul", x, inverse)
+    if "beta" not in layer.weights:
+        moved = graph.op("Mul", graph.op("Neg", seen("moving_mean")), inverse)
+    else:
+        moved = graph.op("Sub", seen("beta"), graph.op("Mul", seen("moving_mean"), inverse))
+    return graph.op("AddV2", scaled, moved)
+
+
+def _axis(config: Config, rank: int) -> int:
+    axis = config["axis"]
+    if isinstance(axis, list):
+        if len(axis) != 1:
+            raise ConversionError("BatchNormalization over several axes", found=axis)
+        axis = axis[0]
+    return int(axis) % rank

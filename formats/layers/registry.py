@@ -1,0 +1,41 @@
+"""The registry: which codec speaks for which layer class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from modelfmt.errors import UnknownLayerError
+from modelfmt.layers.codec import LayerCodec
+from modelfmt.network import Layer
+
+_CODECS: dict[str, LayerCodec] = {}
+_Class = TypeVar("_Class", bound=type[LayerCodec])
+
+
+def register_layer(codec: _Class) -> _Class:
+    """Class decorator: make a codec known, for both directions. A later one replaces an earlier.
+
+    Raises:
+        TypeError: not a LayerCodec with a ``class_name``.
+    """
+    if not (isinstance(codec, type) and issubclass(codec, LayerCodec) and codec.class_name):
+        raise TypeError("register_layer takes a LayerCodec subclass that sets class_name")
+    _CODECS[codec.class_name] = codec()
+    return codec
+
+
+def codec_for(layer: Layer) -> LayerCodec:
+    """The codec of a layer's class. Raises UnknownLayerError with the layer's name."""
+    codec = _CODECS.get(layer.class_name)
+    if codec is None:
+        raise UnknownLayerError(
+            f'layer "{layer.name}" is of class {layer.class_name}, for which there is no codec',
+            hint="Register one with modelfmt.register_layer, or pass --custom FILE.py.",
+        )
+    return codec
+
+
+def codecs() -> Iterator[LayerCodec]:
+    """All registered codecs, in order of registration."""
+    yield from _CODECS.values()

@@ -1,0 +1,163 @@
+"""Layers that move elements and change none."""
+
+from __future__ import annotations
+
+import math
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+from modelfmt.graph import Dims
+from modelfmt.layers.codec import Claim, LayerCodec
+from modelfmt.layers.core import target_shape
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.spatial import rows
+from modelfmt.layers.template import Match
+from modelfmt.network import Layer
+from modelfmt.view import View
+
+
+def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:
+    """A Reshape that keeps the batch: its input, both shapes, and the node's name."""
+    node = graph.producer(tensor)
+    if node is None or node.op != "Reshape":
+        return None
+    source = graph.resolve(node.inputs[0])
+    before, after = graph.shape(source), graph.shape(tensor)
+    if after is None or not after or (before is not None and not before):
+        return None
+    if before is not None and None not in before[1:] and None not in after[1:]:
+        inner = math.prod(d for d in before[1:] if d is not None)
+        if math.prod(d for d in after[1:] if d is not None) != inner:
+            return None
+    elif after[0] is not None and (before is None or before[0] != after[0]):
+        return None
+    return source, before, after, node.name
+
+
+@register_layer
+class Flatten(LayerCodec):
+    """Flatten.  y (batch, everything else)
+
+    Nodes:  Reshape(x, [-1, n]); in channels_first, a Transpose to channels last before it
+    Source: Keras, Flatten.call
+    """
+
+    class_name = "Flatten"
+    config = {"data_format": "channels_last"}
+    root_ops = frozenset({"Reshape"})
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        x, shape = inputs[0], graph.shape(inputs[0])
+        if shape is None:
+            raise ConversionError("Flatten needs an input of known rank")
+        if layer.config["data_format"] == "channels_first" and len(shape) > 2:
+            x = graph.op("Transpose", x, [0, *range(2, len(shape)), 1])
+            shape = graph.shape(x) or shape
+        if None not in shape[1:]:
+            return [graph.op("Reshape", x, [-1, math.prod(d for d in shape[1:] if d is not None)])]
+        return [graph.op("Reshape", x, target_shape(x, (shape[0], None), graph))] if (
+            shape[0] is not None
+        ) else [self._dynamic(x, graph)]
+
+    def _dynamic(self, x: str, graph: GraphBuilder) -> str:
+        """With sizes unknown beside the batch: the batch is read off, the rest is -1."""
+        batch = graph.op("StridedSlice", graph.op("Shape", x), [0], [1], [1], shrink_axis_mask=1)
+        return graph.op("Reshape", x, graph.op("Pack", batch, -1, axis=0))
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = _reshaped(tensor, graph)
+        if found is None:
+            return None
+        source, before, after, name = found
+        if before is None or after is None or len(after) != 2 or len(before) < 3:
+            return None
+        return Claim((source,), {}, {}, (name,))
+
+
+@register_layer
+class Reshape(LayerCodec):
+    """Reshape.  y (batch, *target_shape); one size of target_shape may be -1
+
+    Nodes: Reshape(x, shape)        Source: Keras, Reshape.call
+    """
+
+    class_name = "Reshape"
+    config = {"target_shape": ()}
+    root_ops = frozenset({"Reshape"})
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        shape, wanted = graph.shape(inputs[0]), list(layer.config["target_shape"])
+        if shape is None:
+            raise ConversionError("Reshape needs an input of known rank")
+        if -1 in wanted and None not in shape[1:]:
+            known = math.prod(d for d in wanted if d != -1)
+            whole = math.prod(d for d in shape[1:] if d is not None)
+            wanted[wanted.index(-1)] = whole // known if known else 0
+        if -1 not in wanted:
+            return [graph.op("Reshape", inputs[0], [-1, *wanted])]
+        batch = graph.op(
+            "StridedSlice", graph.op("Shape", inputs[0]), [0], [1], [1], shrink_axis_mask=1
+        )
+        return [graph.op("Reshape", inputs[0], graph.op("Pack", batch, *wanted, axis=0))]
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = _reshaped(tensor, graph)
+        if found is None or found[2] is None or sum(d is None for d in found[2][1:]) > 1:
+            return None
+        target = [-1 if d is None else d for d in found[2][1:]]
+        return Claim((found[0],), {"target_shape": target}, {}, (found[3],))
+
+
+@register_layer
+class Permute(LayerCodec):
+    """Permute.  y = x with its axes in another order; ``dims`` count from 1, without the batch
+
+    Nodes: Transpose(x, [0, *dims])        Source: Keras, Permute.call
+    """
+
+    class_name = "Permute"
+    config = {"dims": ()}
+    root_ops = frozenset({"Transpose"})
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return [graph.op("Transpose", inputs[0], [0, *layer.config["dims"]])]
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        node = graph.producer(tensor)
+        order = graph.ints(node.inputs[1]) if node else None
+        if node is None or not order or order[0] != 0 or len(order) < 2:
+            return None
+        return Claim((node.inputs[0],), {"dims": order[1:]}, {}, (node.name,))
+
+
+@register_layer
+class ZeroPadding2D(LayerCodec):
+    """ZeroPadding2D.  y = x with rows and columns of zeros around it
+
+    Shapes: x (batch, rows, cols, channels), or channels before rows
+    Nodes:  Pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]])
+    Source: Keras, ZeroPadding2D.call
+    """
+
+    class_name = "ZeroPadding2D"
+    config = {"padding": ((1, 1), (1, 1)), "data_format": "channels_last"}
+    root_ops = frozenset({"Pad"})
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        inner, none = rows(layer.config["padding"]), [0, 0]
+        first = layer.config["data_format"] == "channels_first"
+        sides = [none, none, *inner] if first else [none, *inner, none]
+        return [graph.op("Pad", inputs[0], sides)]
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        node = graph.producer(tensor)
+        sides = graph.matrix(node.inputs[1]) if node else None
+        if node is None or sides is None or len(sides) != 4 or sides[0] != [0, 0]:
+            return None
+        if sides[3] == [0, 0]:
+            config = {"padding": sides[1:3], "data_format": "channels_last"}
+        elif sides[1] == [0, 0]:
+            config = {"padding": sides[2:], "data_format": "channels_first"}
+        else:
+            return None
+        return self.claim(Match({0: node.inputs[0]}, config=config, nodes=(node.name,)))

@@ -1,0 +1,120 @@
+"""Network to graph: every layer written by its codec, in inference mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from modelfmt import dtypes
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError, MismatchError, UnsupportedError, located
+from modelfmt.layers.binding import prepared
+from modelfmt.layers.registry import codec_for
+from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
+
+
+def write_network(network: Network, graph: GraphBuilder) -> list[str]:
+    """Emit a whole model: Placeholders named as its inputs, and an Identity for each output.
+
+    The Identities bear the Keras output names and are the graph's only sinks, in the model's
+    order. ``network`` must be bound (``modelfmt.layers.bind``).
+
+    Returns:
+        The output tensors' names.
+
+    Raises:
+        UnknownLayerError: a layer without a codec.
+        ConversionError: a configuration that its codec cannot write.
+    """
+    inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
+    outputs = _write_layers(network, inputs, graph)
+    return [
+        graph.op("Identity", tensor, name=ref.layer)
+        for ref, tensor in zip(network.outputs, outputs, strict=True)
+    ]
+
+
+def infer_specs(network: Network) -> None:
+    """Fill in ``Call.outputs`` of every layer, by writing the model to a graph and looking."""
+    write_network(network, GraphBuilder())
+
+
+def _placeholder(layer: Layer, graph: GraphBuilder) -> str:
+    shape = layer.config.get("batch_shape")
+    dims = None if shape is None else tuple(shape)
+    dtype = layer.config.get("dtype") or "float32"
+    with located(key=f'layer "{layer.name}"'):
+        if not isinstance(dtype, str) or layer.config.get("sparse") or layer.config.get("ragged"):
+            raise ConversionError("only dense inputs of a plain dtype can be written")
+        return graph.placeholder(layer.name, dtypes.from_name(dtype), dims)
+
+
+def _write_layers(network: Network, inputs: Sequence[str], graph: GraphBuilder) -> list[str]:
+    """The tensors of ``network``'s outputs, its inputs being ``inputs``; recursive."""
+    tensors: dict[Ref, str] = dict(zip(network.inputs, inputs, strict=True))
+    names = {layer.name for layer in network.layers}
+    for layer, index in _schedule(network):
+        if Ref(layer.name, index) in tensors:
+            _note_specs(layer, index, [tensors[Ref(layer.name, index)]], graph)
+            continue
+        scope = layer.name
+        while index and scope in names:
+            scope = f"{layer.name}_{index}" if scope == layer.name else f"{scope}_{index}"
+        with located(key=f'layer "{layer.name}"'), graph.scope(scope):
+            arguments = [tensors[ref] for ref in layer.calls[index].inputs]
+            made = _write_call(layer, layer.calls[index], arguments, graph)
+        _note_specs(layer, index, made, graph)
+        for k, tensor in enumerate(made):
+            tensors[Ref(layer.name, index, k)] = tensor
+    missing = [ref.layer for ref in network.outputs if ref not in tensors]
+    if missing:
+        raise MismatchError(f"output {missing[0]!r} is made by no call of a layer")
+    return [tensors[ref] for ref in network.outputs]
+
+
+def _write_call(layer: Layer, call: Call, inputs: list[str], graph: GraphBuilder) -> list[str]:
+    if layer.network is not None:
+        return _write_layers(layer.network, inputs, graph)
+    if any(isinstance(value, Ref) for value in call.kwargs.values()):
+        raise UnsupportedError("a tensor passed by keyword cannot be written yet")
+    if layer.class_name == "InputLayer":
+        raise MismatchError("an InputLayer that is no input of its model")
+    return codec_for(layer).write(prepared(layer), inputs, graph)
+
+
+def _schedule(network: Network) -> Iterator[tuple[Layer, int]]:
+    """The calls that the outputs need, inputs first, otherwise in the model's order."""
+    layers = {layer.name: layer for layer in network.layers}
+    needed = {(ref.layer, ref.call) for ref in network.outputs}
+    todo = list(needed)
+    while todo:
+        name, index = todo.pop()
+        for ref in parents(layers[name], index):
+            if (ref.layer, ref.call) not in needed:
+                needed.add((ref.layer, ref.call))
+                todo.append((ref.layer, ref.call))
+    ordered = model_order(network)
+    waiting = [
+        (layer, index)
+        for layer in ordered
+        for index in range(max(1, len(layer.calls)))
+        if (layer.name, index) in needed
+    ]
+    done: set[tuple[str, int]] = set()
+    while waiting:
+        later = []
+        for layer, index in waiting:
+            if all((r.layer, r.call) in done for r in parents(layer, index)):
+                done.add((layer.name, index))
+                yield layer, index
+            else:
+                later.append((layer, index))
+        if len(later) == len(waiting):
+            raise MismatchError(f'layer "{later[0][0].name}" depends on itself')
+        waiting = later
+
+
+def _note_specs(layer: Layer, index: int, made: list[str], graph: GraphBuilder) -> None:
+    """Remember the outputs' static shapes on the call; Keras 3 configs want them."""
+    while len(layer.calls) <= index:
+        layer.calls.append(Call([]))
+    layer.calls[index].outputs = [Spec(graph.shape(t), graph.dtype(t).name) for t in made]

@@ -1,0 +1,179 @@
+"""Network: the layer world's neutral model, a graph of configured layers with weights.
+
+Configs are *normalised*: whatever Keras major wrote them, a Network speaks the vocabulary of
+the newest (``keras/config.py`` translates). Layer order is the order of Keras' ``model.layers``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from modelfmt.graph import Dims
+from modelfmt.tensor import Tensor
+
+#: A JSON-like value as configs hold it.
+Config = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ref:
+    """One output of one call of a layer: Keras' (layer name, node index, tensor index)."""
+
+    layer: str
+    call: int = 0
+    index: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What is known of a tensor: its static shape (batch included, None: unknown) and dtype."""
+
+    shape: Dims
+    dtype: str = "float32"
+
+
+@dataclasses.dataclass
+class Call:
+    """One application of a layer to tensors.
+
+    Attributes:
+        inputs: the positional tensor arguments, in order.
+        structure: False where the layer was called on a lone tensor, True where on a list.
+        kwargs: other arguments, JSON-like; tensors among them stand as Ref.
+        outputs: a Spec for each output, where known; else empty.
+    """
+
+    inputs: list[Ref]
+    structure: bool = False
+    kwargs: Config = dataclasses.field(default_factory=dict)
+    outputs: list[Spec] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Layer:
+    """One layer: class, name, normalised config, weights, calls.
+
+    Attributes:
+        weights: from a container, keyed as the file names them and in the file's order; after
+            ``modelfmt.layers.bind``, by canonical name (kernel, bias) in canonical order.
+        non_trainable: canonical names of weights that training does not touch (moving_mean).
+        calls: a shared layer has several.
+        network: set where the layer is a nested model.
+        extras: what was read beside the config (registered_name, build_config, ...), verbatim.
+    """
+
+    class_name: str
+    name: str
+    config: Config = dataclasses.field(default_factory=dict)
+    weights: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    non_trainable: tuple[str, ...] = ()
+    calls: list[Call] = dataclasses.field(default_factory=list)
+    network: Network | None = None
+    extras: Config = dataclasses.field(default_factory=dict)
+
+    def weight(self, name: str) -> Tensor:
+        """The weight called ``name``. Raises KeyError where the layer has none."""
+        return self.weights[name]
+
+
+@dataclasses.dataclass
+class Network:
+    """A model: layers, and which tensors go in and out.
+
+    Attributes:
+        kind: "Sequential" or "Functional".
+        layers: in the order of Keras' ``model.layers``.
+        inputs, outputs: Refs, in the model's order.
+        keras_major: the major whose semantics the configs follow (1, 2 or 3).
+        extras: what else the file held (training_config, versions, ...), verbatim.
+    """
+
+    name: str
+    kind: str = "Functional"
+    layers: list[Layer] = dataclasses.field(default_factory=list)
+    inputs: list[Ref] = dataclasses.field(default_factory=list)
+    outputs: list[Ref] = dataclasses.field(default_factory=list)
+    keras_major: int = 3
+    extras: Config = dataclasses.field(default_factory=dict)
+
+    def layer(self, name: str) -> Layer:
+        """The layer called ``name``. Raises KeyError."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    def walk(self) -> Iterator[Layer]:
+        """Every layer, nested ones after the model that holds them."""
+        for layer in self.layers:
+            yield layer
+            if layer.network is not None:
+                yield from layer.network.walk()
+
+
+def model_order(network: Network) -> list[Layer]:
+    """The layers in the order that Keras gives ``model.layers`` when it builds the model.
+
+    Depth first, from the inputs: a layer's depth is its longest distance to an output; within a
+    depth, the order in which a walk from the outputs meets the layers first. Weight files are
+    read by this order. A Sequential model keeps its own. Source: Keras, map_graph.
+    """
+    if network.kind == "Sequential":
+        return list(network.layers)
+    by_name = {layer.name: layer for layer in network.layers}
+    met: dict[str, int] = {}
+    finished: set[tuple[str, int]] = set()
+    postorder: list[tuple[str, int]] = []
+    for output in network.outputs:
+        stack: list[tuple[tuple[str, int], Iterator[Ref]]] = []
+
+        def enter(ref: Ref, stack: list[tuple[tuple[str, int], Iterator[Ref]]] = stack) -> None:
+            key = (ref.layer, ref.call)
+            if key not in finished:
+                met.setdefault(ref.layer, len(met))
+                stack.append((key, iter(parents(by_name[ref.layer], ref.call))))
+
+        enter(output)
+        while stack:
+            key, pending = stack[-1]
+            following = next(pending, None)
+            if following is not None:
+                enter(following)
+                continue
+            stack.pop()
+            if key not in finished:
+                finished.add(key)
+                postorder.append(key)
+    call_depth: dict[tuple[str, int], int] = {}
+    layer_depth: dict[str, int] = {}
+    for key in reversed(postorder):
+        name, call = key
+        depth = max(call_depth.get(key, 0), layer_depth.get(name, 0))
+        layer_depth[name] = call_depth[key] = depth
+        for ref in parents(by_name[name], call):
+            parent = (ref.layer, ref.call)
+            call_depth[parent] = max(depth + 1, call_depth.get(parent, 0))
+    for ref in network.inputs:
+        if ref.layer not in layer_depth:
+            layer_depth[ref.layer], met[ref.layer] = 0, -1
+    reached = [layer for layer in network.layers if layer.name in layer_depth]
+    return sorted(reached, key=lambda layer: (-layer_depth[layer.name], met[layer.name]))
+
+
+def parents(layer: Layer, call: int) -> list[Ref]:
+    """The Refs that one call of ``layer`` consumes, tensors among its kwargs included."""
+    if not layer.calls:
+        return []
+    found = list(layer.calls[call].inputs)
+    stack: list[Any] = list(layer.calls[call].kwargs.values())
+    while stack:
+        value = stack.pop(0)
+        if isinstance(value, Ref):
+            found.append(value)
+        elif isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list | tuple):
+            stack.extend(value)
+    return found

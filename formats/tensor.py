@@ -1,0 +1,112 @@
+"""Tensor: a name, a dtype, a shape, and bytes that are read only when somebody asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from modelfmt import dtypes
+from modelfmt.dtypes import DType
+from modelfmt.errors import MismatchError, Where
+from modelfmt.storage.files import FileSpan, Piece, iterate_piece, piece_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tensor:
+    """A named array whose payload stays where it is until it is read.
+
+    Attributes:
+        name: how one selects it; for a weight the name its file gives it.
+        dtype: a row of ``modelfmt.dtypes``.
+        shape: sizes, outermost first; ``()`` for a scalar.
+        payload: C-order little-endian bytes, as a Piece: bytes at hand, a span of a file, or
+            bytes computed on demand. Strings have no payload but ``strings``.
+        origin: where it was found, for errors and ``dump``.
+        strings: for dtype string, a function that returns the elements, flattened in C order.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    payload: Piece = b""
+    origin: Where = Where()
+    strings: Callable[[], list[bytes]] | None = None
+
+    @classmethod
+    def from_numpy(cls, name: str, array: npt.ArrayLike) -> Tensor:
+        """A tensor over a copy of ``array``'s bytes; objects and text become strings."""
+        import numpy as np
+
+        array = np.asarray(array)
+        dtype = dtypes.from_numpy(array.dtype)
+        if dtype is dtypes.string:
+            flat = [
+                e if isinstance(e, bytes) else str(e).encode() for e in array.ravel().tolist()
+            ]
+            return cls(name, dtype, array.shape, strings=lambda: list(flat))
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("<"))
+        return cls(name, dtype, array.shape, array.tobytes())
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the payload; for strings, of their contents together."""
+        if self.strings is not None:
+            return sum(map(len, self.strings()))
+        return self.size * self.dtype.itemsize
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """The elements, shape ``self.shape``: a read-only view where the storage allows."""
+        import numpy as np
+
+        if self.strings is not None:
+            out = np.empty(self.size, object)
+            out[:] = self.strings()
+            return out.reshape(self.shape)
+        raw = self.payload.view() if isinstance(self.payload, FileSpan) else None
+        flat: np.ndarray[Any, Any] = np.frombuffer(
+            raw if raw is not None else piece_bytes(self.payload), dtype=self.dtype.numpy
+        )
+        if flat.size != self.size:
+            raise MismatchError(
+                f"tensor {self.name!r} holds another number of elements",
+                where=self.origin, expected=self.size, found=flat.size,
+            )
+        return flat.reshape(self.shape)
+
+    def sha256(self) -> str | None:
+        """Hex digest of the C-order little-endian bytes, read in bounded pieces; None: strings."""
+        if self.strings is not None:
+            return None
+        digest = hashlib.sha256()
+        for chunk in iterate_piece(self.payload):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def renamed(self, name: str) -> Tensor:
+        """The same payload under another name."""
+        return dataclasses.replace(self, name=name)
+
+    def reshaped(self, shape: tuple[int, ...]) -> Tensor:
+        """The same payload read with another shape of equal size. Raises MismatchError."""
+        if math.prod(shape) != self.size:
+            raise MismatchError(
+                f"tensor {self.name!r} cannot be reshaped",
+                where=self.origin, expected=f"{self.size} elements", found=list(shape),
+            )
+        return dataclasses.replace(self, shape=shape)
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.name!r}, {self.dtype}, {list(self.shape)})"

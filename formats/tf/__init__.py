@@ -1,0 +1,1 @@
+"""Containers of the graph world: GraphDef, and the TensorProtos in it."""

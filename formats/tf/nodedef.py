@@ -1,0 +1,169 @@
+"""NodeDef, both directions: decoded on touch, rewritten only where it was changed.
+
+    1 name  2 op  3 input  4 device  5 attr {1 key, 2 AttrValue}
+
+Source: tensorflow/core/framework/node_def.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+
+from modelfmt.errors import CorruptFileError, located
+from modelfmt.graph import AttrValue, Node
+from modelfmt.storage import wire
+from modelfmt.storage.files import FileSpan, Piece
+from modelfmt.storage.splice import splice
+from modelfmt.tf.attrvalue import read_attr, read_map_entry, write_attr, write_map_entry
+
+_NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
+
+
+class WireAttrs(MutableMapping[str, AttrValue]):
+    """The attrs of a node in a file: each is decoded when asked for; edits stand beside."""
+
+    def __init__(self, raw: FileSpan | bytes, node: str, spans: dict[str, wire.Span]) -> None:
+        self._raw, self._node, self._spans = raw, node, spans
+        self._decoded: dict[str, AttrValue] = {}
+        self.changed: dict[str, AttrValue] = {}
+        self.deleted: set[str] = set()
+
+    def __getitem__(self, key: str) -> AttrValue:
+        if key in self.changed:
+            return self.changed[key]
+        if key in self.deleted or key not in self._spans:
+            raise KeyError(key)
+        if key not in self._decoded:
+            span = self._spans[key]
+            raw = (
+                self._raw.span(span.offset, span.length)
+                if isinstance(self._raw, FileSpan)
+                else self._raw[span.offset : span.end]
+            )
+            with located(key=f'node "{self._node}", attr "{key}"'):
+                self._decoded[key] = read_attr(raw, self._node)
+        return self._decoded[key]
+
+    def __setitem__(self, key: str, value: AttrValue) -> None:
+        self.changed[key] = value
+        self.deleted.discard(key)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self.changed.pop(key, None)
+        self.deleted.add(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.changed or (key in self._spans and key not in self.deleted)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (k for k in self._spans if k not in self.deleted)
+        yield from (k for k in self.changed if k not in self._spans)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class WireNode(Node):
+    """A Node that stands in a file; ``raw`` is its NodeDef."""
+
+    raw: FileSpan | bytes
+
+
+def read_node(raw: FileSpan | bytes) -> WireNode:
+    """The Node of a serialised NodeDef; no attr is decoded. Raises CorruptFileError.
+
+    Written by: ``write_node``.
+    """
+    view = raw.view() if isinstance(raw, FileSpan) else memoryview(raw)
+    texts = {_NAME: "", _OP: "", _DEVICE: ""}
+    inputs: list[str] = []
+    spans: dict[str, wire.Span] = {}
+    for span in wire.scan(view):
+        if span.field == _ATTR:
+            key, value = read_map_entry(view[span.offset : span.end])
+            if value is not None:
+                start = span.offset
+                spans[key] = value._replace(
+                    start=start + value.start, offset=start + value.offset
+                )
+            else:
+                spans[key] = span._replace(length=0)
+        elif span.field == _INPUT:
+            inputs.append(_text(view, span))
+        elif span.field in texts:
+            texts[span.field] = _text(view, span)
+    node = WireNode(
+        texts[_NAME], texts[_OP], inputs, WireAttrs(raw, texts[_NAME], spans), texts[_DEVICE]
+    )
+    node.raw = raw
+    return node
+
+
+def write_node(node: Node) -> list[Piece]:
+    """A NodeDef as pieces: of a node from a file, its own bytes wherever it was not changed.
+
+    Attrs of new nodes stand in order of their keys. Read by: ``read_node``.
+    """
+    if isinstance(node, WireNode):
+        return _respliced(node)
+    head = [_field(_NAME, node.name), _field(_OP, node.op)]
+    head += [_field(_INPUT, i) for i in node.inputs]
+    if node.device:
+        head.append(_field(_DEVICE, node.device))
+    attrs = [
+        piece
+        for key in sorted(node.attrs)
+        for piece in write_map_entry(_ATTR, key, write_attr(node.attrs[key]))
+    ]
+    return [b"".join(head), *attrs]
+
+
+def is_changed(node: Node) -> bool:
+    """Whether a node would be written other than it was read."""
+    return not isinstance(node, WireNode) or write_node(node) != [node.raw]
+
+
+def _respliced(node: WireNode) -> list[Piece]:
+    view = node.raw.view() if isinstance(node.raw, FileSpan) else memoryview(node.raw)
+    attrs = node.attrs
+    changed = dict(attrs.changed) if isinstance(attrs, WireAttrs) else dict(attrs)
+    deleted = attrs.deleted if isinstance(attrs, WireAttrs) else set()
+    texts = {_NAME: node.name, _OP: node.op, _DEVICE: node.device}
+    spans = list(wire.scan(view))
+    stored = [_text(view, s) for s in spans if s.field == _INPUT]
+    inputs: list[Piece] = [_field(_INPUT, i) for i in node.inputs]
+    edits: list[tuple[wire.Span, list[Piece]]] = []
+    seen: set[int] = set()
+    rewired = stored != node.inputs
+    for span in spans:
+        if span.field in texts:
+            seen.add(span.field)
+            if _text(view, span) != texts[span.field]:
+                edits.append((span, [_field(span.field, texts[span.field])]))
+        elif span.field == _INPUT and rewired:
+            edits.append((span, inputs))
+            inputs = []
+        elif span.field == _ATTR:
+            key, _ = read_map_entry(view[span.offset : span.end])
+            if key in deleted:
+                edits.append((span, []))
+            elif key in changed:
+                edits.append((span, write_map_entry(_ATTR, key, write_attr(changed.pop(key)))))
+    appended: list[Piece] = list(inputs) if rewired else []
+    appended += [_field(f, text) for f, text in texts.items() if text and f not in seen]
+    for key in sorted(changed):
+        appended += write_map_entry(_ATTR, key, write_attr(changed[key]))
+    return splice(node.raw, edits, appended)
+
+
+def _field(field: int, text: str) -> bytes:
+    return wire.length_delimited(field, text.encode())
+
+
+def _text(view: memoryview, span: wire.Span) -> str:
+    try:
+        return str(view[span.offset : span.end], "utf-8")
+    except UnicodeDecodeError:
+        raise CorruptFileError("a name in a NodeDef is not UTF-8 text") from None

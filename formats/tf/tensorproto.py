@@ -1,0 +1,191 @@
+"""TensorProto, both directions, without copying what can stay in the file.
+
+    1 dtype  2 tensor_shape  3 version_number  4 tensor_content      raw little-endian elements
+    5 float_val  6 double_val  7 int_val  8 string_val  9 scomplex_val  10 int64_val
+    11 bool_val  12 dcomplex_val  13 half_val  16 uint32_val  17 uint64_val  18 float8_val
+
+Either ``tensor_content`` holds every element, or the typed ``*_val`` does, where the last value
+stands for all that are left out, and no value means zero. half_val carries the bits of float16
+and bfloat16 in an int32. Source: tensorflow/core/framework/tensor.proto and tensor.cc.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from modelfmt import dtypes
+from modelfmt.errors import CorruptFileError, MismatchError, UnsupportedError, Where
+from modelfmt.storage import wire
+from modelfmt.storage.files import Computed, FileSpan, Piece
+from modelfmt.storage.splice import delimited
+from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_CONTENT, _STRING = 4, 8
+#: Field of the typed values -> (how they are packed on the wire, numpy type of an element).
+_TYPED = {
+    5: ("fixed", "<f4"), 6: ("fixed", "<f8"), 7: ("varint", "<i8"), 9: ("fixed", "<f4"),
+    10: ("varint", "<i8"), 11: ("varint", "<i8"), 12: ("fixed", "<f8"), 13: ("varint", "<i8"),
+    16: ("varint", "<u8"), 17: ("varint", "<u8"), 18: ("bytes", "u1"),
+}  # fmt: skip
+_CHUNK = 1 << 20
+
+
+def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None) -> Tensor:
+    """The Tensor of a serialised TensorProto; its elements are not read.
+
+    Args:
+        source: the message. From a FileSpan, ``tensor_content`` stays in the file.
+        name: for the Tensor.
+        origin: for errors and dumps.
+
+    Raises:
+        CorruptFileError: too many elements, or a size that fits no shape.
+        UnsupportedError: a dtype that has no elements (resource, variant), or is unknown.
+
+    Written by: ``write_tensor``.
+    """
+    origin = origin or (source.where if isinstance(source, FileSpan) else Where())
+    view = source.view() if isinstance(source, FileSpan) else memoryview(source)
+    dtype, shape = dtypes.float32, ()
+    number = 0
+    content: Piece | None = None
+    typed: list[wire.Span] = []
+    for span in wire.scan(view):
+        if span.field == 1:
+            number, _ = wire.read_varint(view, span.offset)
+        elif span.field == 2:
+            shape = _read_shape(view[span.offset : span.end], origin)
+        elif span.field == _CONTENT and span.length:
+            content = (
+                source.span(span.offset, span.length)
+                if isinstance(source, FileSpan)
+                else view[span.offset : span.end]
+            )
+        elif span.field in _TYPED or span.field == _STRING:
+            typed.append(span)
+    dtype = dtypes.from_enum(number)
+    tensor = Tensor(name, dtype, shape, b"", origin)
+    if dtype is dtypes.string:
+        values = [bytes(view[s.offset : s.end]) for s in typed if s.field == _STRING]
+        _check_count(len(values), tensor)
+        return Tensor(
+            name, dtype, shape, origin=origin, strings=functools.partial(_splat, values, tensor)
+        )
+    if not dtype.itemsize:
+        raise UnsupportedError(f"a constant of dtype {dtype}", where=origin)
+    size = tensor.nbytes
+    if content is not None:
+        length = content.length if isinstance(content, FileSpan) else len(content)
+        if length != size:
+            raise CorruptFileError(
+                "tensor_content does not fit the shape", where=origin,
+                expected=f"{size} bytes for {dtype}{list(shape)}", found=f"{length} bytes",
+            )
+        return Tensor(name, dtype, shape, content, origin)
+    spans = [s for s in typed if s.field != _STRING]
+    produce = functools.partial(_typed_chunks, source, spans, tensor)
+    return Tensor(name, dtype, shape, Computed(size, produce), origin)
+
+
+def write_tensor(tensor: Tensor) -> list[Piece]:
+    """A TensorProto as pieces: its payload is neither read nor copied.
+
+    Read by: ``read_tensor``.
+    """
+    dims = b"".join(
+        wire.length_delimited(2, wire.varint_field(1, size) if size else b"")
+        for size in tensor.shape
+    )
+    head = wire.varint_field(1, tensor.dtype.enum) + wire.length_delimited(2, dims)
+    if tensor.strings is not None:
+        values = (wire.length_delimited(_STRING, value) for value in tensor.strings())
+        return [head + b"".join(values)]
+    if not tensor.nbytes:
+        return [head]
+    return [head, *delimited(_CONTENT, [tensor.payload])]
+
+
+def _read_shape(view: memoryview, origin: Where) -> tuple[int, ...]:
+    """TensorShapeProto: repeated Dim dim = 2 {int64 size = 1}; bool unknown_rank = 3."""
+    sizes = []
+    for dim in wire.scan(view):
+        if dim.field == 2:
+            size = 0
+            for part in wire.scan(view, dim.offset, dim.end):
+                if part.field == 1:
+                    size = wire.signed64(wire.read_varint(view, part.offset)[0])
+            sizes.append(size)
+        elif dim.field == 3 and wire.read_varint(view, dim.offset)[0]:
+            raise CorruptFileError("a constant of unknown rank", where=origin)
+    if any(size < 0 for size in sizes):
+        raise CorruptFileError("a constant of unknown size", where=origin, found=sizes)
+    return tuple(sizes)
+
+
+def _check_count(count: int, tensor: Tensor) -> None:
+    if count > tensor.size:
+        raise CorruptFileError(
+            "more values than the shape has elements", where=tensor.origin,
+            expected=tensor.size, found=count,
+        )
+
+
+def _splat(values: list[bytes], tensor: Tensor) -> list[bytes]:
+    """All string elements: the last value stands for those left out."""
+    last = values[-1] if values else b""
+    return [*values, *[last] * (tensor.size - len(values))]
+
+
+def _typed_chunks(
+    source: FileSpan | bytes, spans: list[wire.Span], tensor: Tensor
+) -> Iterator[bytes]:
+    """The elements of the typed fields, as the dtype's bytes, in bounded chunks."""
+    import numpy as np
+
+    view = source.view() if isinstance(source, FileSpan) else memoryview(source)
+    parts = [_values(view, span) for span in spans]
+    found = np.concatenate(parts) if parts else np.zeros(0, "<i8")
+    if tensor.dtype.name.startswith("complex"):
+        found = found.view(tensor.dtype.numpy)
+    elif tensor.dtype.name in ("float16", "bfloat16"):
+        found = found.astype("<u2").view(tensor.dtype.numpy)
+    elif tensor.dtype.itemsize == 1 and tensor.dtype.name.startswith("float8"):
+        found = found.astype("u1").view(tensor.dtype.numpy)
+    else:
+        found = found.astype(tensor.dtype.numpy)
+    _check_count(found.size, tensor)
+    yield found.tobytes()
+    missing = tensor.size - found.size
+    filler = found[-1:] if found.size else np.zeros(1, tensor.dtype.numpy)
+    step = max(1, _CHUNK // tensor.dtype.itemsize)
+    while missing:
+        count = min(missing, step)
+        yield np.repeat(filler, count).tobytes()
+        missing -= count
+
+
+def _values(view: memoryview, span: wire.Span) -> np.ndarray[Any, Any]:
+    """The numbers in one field, packed or single."""
+    import numpy as np
+
+    packing, code = _TYPED[span.field]
+    raw = view[span.offset : span.end]
+    if packing != "varint":
+        return np.frombuffer(raw, code)
+    if span.wire_type != wire.LEN:
+        return np.array([_as(code, wire.read_varint(view, span.offset)[0])], code)
+    numbers, at = [], 0
+    while at < len(raw):
+        value, at = wire.read_varint(raw, at)
+        numbers.append(_as(code, value))
+    return np.array(numbers, code)
+
+
+def _as(code: str, value: int) -> int:
+    return value if code == "<u8" else wire.signed64(value)
