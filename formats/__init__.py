@@ -1,0 +1,59 @@
+"""modelfmt: low-level format surgery for TensorFlow and Keras model files, without TensorFlow.
+
+    import modelfmt
+    modelfmt.convert("model.h5", "model.pb")
+    with modelfmt.open("frozen.pb") as f:
+        f.graph["dense/MatMul"].attrs["transpose_b"] = True
+        f.save("edited.pb")
+
+This is the facade: the public names, each imported when it is first touched (PEP 562).
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelfmt.container import Container as Container
+    from modelfmt.errors import ModelFormatError as ModelFormatError
+    from modelfmt.graph import Graph as Graph
+    from modelfmt.graph import Node as Node
+    from modelfmt.layers.codec import LayerCodec as LayerCodec
+    from modelfmt.layers.registry import register_layer as register_layer
+    from modelfmt.network import Layer as Layer
+    from modelfmt.network import Network as Network
+    from modelfmt.surgery.convert import convert as convert
+    from modelfmt.surgery.dump import dump as dump
+    from modelfmt.surgery.opening import open as open
+    from modelfmt.surgery.verify import verify as verify
+    from modelfmt.tensor import Tensor as Tensor
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Container": "modelfmt.container",
+    "Graph": "modelfmt.graph",
+    "Layer": "modelfmt.network",
+    "LayerCodec": "modelfmt.layers",
+    "ModelFormatError": "modelfmt.errors",
+    "Network": "modelfmt.network",
+    "Node": "modelfmt.graph",
+    "Tensor": "modelfmt.tensor",
+    "convert": "modelfmt.surgery.convert",
+    "dump": "modelfmt.surgery.dump",
+    "open": "modelfmt.surgery.opening",
+    "register_layer": "modelfmt.layers",
+    "verify": "modelfmt.surgery.verify",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

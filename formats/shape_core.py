@@ -153,6 +153,11 @@ class Call:
         size = shape[0] if shape else 1
         return None if size is None or size > MAX_RANK else [None] * size
 
+    def known(self, index: int) -> list[int] | None:
+        """The ints of an input of rank 1 (or 0), None unless all of them are known."""
+        sizes = self.vector(index)
+        return None if sizes is None or None in sizes else list(known(sizes))
+
     def dims(self, index: int) -> Dims:
         """The shape that an input describes; negative elements are unknown sizes.
 

@@ -140,7 +140,9 @@ def select(call: Call) -> Static:
         return Static(shape)
 
     def choose(condition: Any, yes: Any, no: Any) -> Any:
-        return None if condition is None and yes != no else yes if condition is None or condition else no
+        if condition is None:
+            return yes if yes == no else None
+        return yes if condition else no
 
     branches = partial(call.input(1)), partial(call.input(2))
     return Static(shape, _map(choose, conditions, *branches))
@@ -216,14 +218,15 @@ def einsum(call: Call) -> Dims:
 def reduction(call: Call) -> Static:
     """Sum and kin over the axes of the second operand."""
     shape = call.shape(0)
-    axes, keep = call.vector(1), bool(call.attr("keep_dims"))
+    axes, keep = call.known(1), bool(call.attr("keep_dims"))
     if shape is None:
         return Static(None)
-    if axes is None or None in axes:
+    if axes is None:
         if keep:
             return Static((None,) * len(shape))
-        return Static((None,) * (len(shape) - 1) if axes and len(axes) == 1 else None)
-    gone = {call.axis(axis, len(shape)) for axis in axes if axis is not None}
+        one = len(call.vector(1) or ()) == 1
+        return Static((None,) * (len(shape) - 1) if one else None)
+    gone = {call.axis(axis, len(shape)) for axis in axes}
     if keep:
         result: Dims = tuple(1 if d in gone else size for d, size in enumerate(shape))
     else:

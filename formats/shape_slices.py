@@ -15,6 +15,7 @@ from modelfmt.shape_core import (
     Static,
     array,
     full,
+    known,
     partial,
     product,
     valued,
@@ -154,7 +155,7 @@ def range_(call: Call) -> Static:
 
 
 def tile(call: Call) -> Static:
-    shape, times = call.shape(0), call.vector(1)
+    shape, times, every = call.shape(0), call.vector(1), call.known(1)
     if shape is None:
         return Static(None if times is None else (None,) * len(times))
     if times is None:
@@ -163,11 +164,11 @@ def tile(call: Call) -> Static:
         call.fail("length of multiples", len(shape), len(times))
     result = tuple(product(pair) for pair in zip(shape, times, strict=True))
     value, total = call.value(0), product(result)
-    if value is None or total is None or total > MAX_ELEMENTS or None in times:
+    if value is None or every is None or total is None or total > MAX_ELEMENTS:
         return Static(result)
     import numpy as np
 
-    return Static(result, np.tile(value, times))
+    return Static(result, np.tile(value, every))
 
 
 # --- dimensions: inserted, removed, exchanged ---
@@ -209,9 +210,10 @@ def transpose(call: Call) -> Static:
         length = call.merge(length, len(order), "length of the permutation")
     if length is None:
         return Static(None)
-    if shape is None or order is None or None in order:
+    every = call.known(1)
+    if shape is None or every is None:
         return Static((None,) * length)
-    axes = [call.axis(axis, length) for axis in order if axis is not None]
+    axes = [call.axis(axis, length) for axis in every]
     if len(set(axes)) != length:
         call.fail("permutation", f"each of 0 to {length - 1} once", order)
     value = call.value(0)
@@ -230,16 +232,15 @@ def invert_permutation(call: Call) -> Static:
 
 def reverse(call: Call) -> Static:
     """ReverseV2: the axes of the second operand; Reverse: a bool for each."""
-    value, axes = call.value(0), call.vector(1)
-    if value is None or axes is None or None in axes:
+    value, axes = call.value(0), call.known(1)
+    if value is None or axes is None:
         return Static(call.shape(0))
     if call.op == "Reverse":
         axes = [axis for axis, flag in enumerate(axes) if flag]
-    for axis in axes:
-        call.axis(axis, value.ndim)
-        value = value[tuple(slice(None, None, -1 if d == axis % value.ndim else 1)
-                            for d in range(value.ndim))]
-    return valued(value)
+    import numpy as np
+
+    gone = tuple(call.axis(axis, value.ndim) for axis in axes)
+    return valued(np.flip(value, gone))
 
 
 # --- pieces joined and split ---
@@ -257,19 +258,21 @@ def pack(call: Call) -> Static:
     if all(each.value is None for each in call.inputs):
         return Static(result)
     parts = [partial(each) for each in call.inputs]
-    known = [part for part in parts if part is not None]
+    small = [part for part in parts if part is not None]
     total = product(result)
-    if len(known) < len(parts) or total is None or total > MAX_ELEMENTS:
+    if len(small) < len(parts) or total is None or total > MAX_ELEMENTS:
         return Static(result)
     import numpy as np
 
-    return Static(result, np.stack(known, axis=at))
+    return Static(result, np.stack(small, axis=at))
 
 
 def unpack(call: Call) -> list[Static]:
     count, shape = call.int_attr("num"), call.shape(0)
-    if shape is None or not 0 <= count <= MAX_OUTPUTS:
-        return []
+    if not 0 <= count <= MAX_OUTPUTS:
+        call.fail("attr 'num'", f"in [0, {MAX_OUTPUTS}]", count)
+    if shape is None:
+        return [Static(None)] * count
     at = call.axis(call.int_attr("axis"), len(shape))
     call.merge(count, shape[at], "attr 'num'")
     rest, value = shape[:at] + shape[at + 1 :], call.value(0)
@@ -308,12 +311,12 @@ def concat(call: Call) -> Static:
     if all(each.value is None for each in values):
         return Static(tuple(result))
     parts = [partial(each) for each in values]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts) or total is None or total > MAX_ELEMENTS:
+    small = [part for part in parts if part is not None]
+    if len(small) < len(parts) or total is None or total > MAX_ELEMENTS:
         return Static(tuple(result))
     import numpy as np
 
-    return Static(tuple(result), np.concatenate(known, axis=at))
+    return Static(tuple(result), np.concatenate(small, axis=at))
 
 
 def split(call: Call) -> list[Static]:
@@ -324,7 +327,7 @@ def split(call: Call) -> list[Static]:
     at_input, axis_input = (1, 0) if call.op == "Split" else (0, 2)
     shape, axis = call.shape(at_input), call.integer(axis_input)
     if shape is None:
-        return []
+        return [Static(None)] * many
     if axis is None:
         return [Static((None,) * len(shape))] * many
     at = call.axis(axis, len(shape))
@@ -363,7 +366,7 @@ def slice_(call: Call) -> Static:
     shape, begins, sizes = call.shape(0), call.vector(1), call.vector(2)
     if shape is None:
         if sizes is None:
-            return Static(begins and (None,) * len(begins))
+            return Static(None if begins is None else (None,) * len(begins))
         return Static(tuple(None if e is None or e < 0 else e for e in sizes))
     length = len(shape)
     begins, sizes = begins or [None] * length, sizes or [None] * length
@@ -381,12 +384,11 @@ def slice_(call: Call) -> Static:
             if begin > total:
                 call.fail("slice past the end", f"at most {total}", begin)
             result.append(total - begin)
-    value = call.value(0)
-    if value is None or None in begins or None in result:
+    value, starts = call.value(0), call.known(1)
+    if value is None or starts is None or None in result:
         return Static(tuple(result))
-    return Static(tuple(result), value[tuple(
-        slice(b, b + (n or 0)) for b, n in zip(begins, result, strict=True)
-    )])
+    index = [slice(b, b + n) for b, n in zip(starts, known(result), strict=True)]
+    return Static(tuple(result), array(value[tuple(index)]))
 
 
 def strided_slice(call: Call) -> Static:
@@ -404,7 +406,8 @@ def strided_slice(call: Call) -> Static:
     spec = next((len(e) for e in (strides, begins, ends) if e is not None), None)
     if shape is None or spec is None:
         return Static(None)
-    begins, ends, strides = (e if e is not None else [None] * spec for e in (begins, ends, strides))
+    unknown: list[Size] = [None] * spec
+    begins, ends, strides = begins or unknown, ends or unknown, strides or unknown
     if not len(begins) == len(ends) == len(strides):
         call.fail("lengths of begin, end, strides", spec, (len(begins), len(ends), len(strides)))
     bits = [1 << i for i in range(spec)]

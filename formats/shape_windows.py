@@ -114,8 +114,8 @@ def pool(call: Call) -> Dims | list[Dims]:
     rank = 5 if "3D" in call.op else 4
     shape = call.ranked(0, rank)
     if call.op == "MaxPoolV2":
-        kernel, strides = call.vector(1), call.vector(2)
-        if kernel is None or strides is None or None in kernel + strides:
+        kernel, strides = call.known(1), call.known(2)
+        if kernel is None or strides is None:
             return (shape[0], None, None, None)
         if len(kernel) != 4 or len(strides) != 4:
             call.fail("length of ksize and strides", 4, (len(kernel), len(strides)))

@@ -10,9 +10,15 @@ from __future__ import annotations
 
 from functools import cache
 
+
+def words(text: str) -> frozenset[str]:
+    """The words of ``text``, as a set."""
+    return frozenset(text.split())
+
+
 #: Keys of the base class; a few classes of Keras 3 do not hand them on.
-BASE = frozenset({"name", "trainable", "dtype", "activity_regularizer"})
-_CLOSED = {"Discretization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
+BASE = words("name trainable dtype activity_regularizer")
+_CLOSED = words("Discretization SpatialDropout1D SpatialDropout2D SpatialDropout3D")
 
 _TABLE = """
 Activation activation

@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from modelfmt.errors import ConversionError, CorruptFileError, located
+from modelfmt.errors import CorruptFileError, located
 from modelfmt.keras import dialects, nodes
 from modelfmt.keras.writing import write_config
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec
@@ -184,9 +184,9 @@ class _Functional:
         layers = self.network.layers = [_read_layer(row, self.major) for row in self.rows]
         self.by_name = {layer.name: layer for layer in layers}
         if len(self.by_name) != len(layers):
-            seen: set[str] = set()
-            twice = [n.name for n in layers if n.name in seen or seen.add(n.name)]  # type: ignore[func-returns-value]
-            raise CorruptFileError(f'the layer name "{twice[0]}" is used twice')
+            names_found = [layer.name for layer in layers]
+            twice = next(name for name in names_found if names_found.count(name) > 1)
+            raise CorruptFileError(f'the layer name "{twice}" is used twice')
         names = frozenset(self.by_name)
         for row, layer in zip(self.rows, layers, strict=True):
             found = row.get("inbound_nodes") or []

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelfmt.errors import ConversionError, UnknownLayerError
-from modelfmt.keras.accepted import accepted, is_built_in
+from modelfmt.keras.accepted import accepted, is_built_in, words
 from modelfmt.network import Config
 
 #: Class names that older writers use -> the newest.
@@ -34,31 +34,31 @@ RENAMED = {
     "SeparableConvolution2D": "SeparableConv2D",
 }
 
-_KERAS2_ACTIVATIONS = frozenset(
+_KERAS2_ACTIVATIONS = words(
     "elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign "
-    "swish tanh".split()
+    "swish tanh"
 )
-_KERAS3_ACTIVATIONS = frozenset(
+_KERAS3_ACTIVATIONS = words(
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
     "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus "
-    "softsign sparse_plus sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold".split()
+    "softsign sparse_plus sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold"
 )
 _BUILT_IN_ACTIVATIONS = _KERAS2_ACTIVATIONS | _KERAS3_ACTIVATIONS | {"hard_swish"}
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
-_UNGROUPED = frozenset(
+_UNGROUPED = words(
     "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D Conv1DTranspose "
-    "Conv2DTranspose Conv3DTranspose".split()
+    "Conv2DTranspose Conv3DTranspose"
 )
-_DEPTHWISE = frozenset("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D".split())
+_DEPTHWISE = words("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D")
 #: Keys without a meaning for what a layer computes, wherever they appear.
-_IDLE = frozenset(
+_IDLE = words(
     "implementation input_length input_dim use_cudnn seed flash_attention lora_rank lora_alpha "
     "quantization_config renorm_momentum query_shape key_shape value_shape _attention_axes "
-    "gptq_unpacked_column_size autocast dynamic build_input_shape experimental_autocast".split()
+    "gptq_unpacked_column_size autocast dynamic build_input_shape experimental_autocast"
 )
 _ATTENTION_SHAPES = ("query_shape", "key_shape", "value_shape")
-_LAMBDA = frozenset("module function_type output_shape_type output_shape_module".split())
+_LAMBDA = words("module function_type output_shape_type output_shape_module")
 #: Values that say the same as leaving the key out.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "groups": (1,),

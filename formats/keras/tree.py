@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from modelfmt.errors import ConversionError, located
+from modelfmt.keras.accepted import words
 from modelfmt.keras.h5 import saved_layers
 from modelfmt.keras.stored import group_at, put
 from modelfmt.keras.writing import is_operation
@@ -26,7 +27,7 @@ from modelfmt.storage.hdf5 import Hdf5Group
 from modelfmt.tensor import Tensor
 
 _OLD = "_layer_checkpoint_dependencies"
-_RECURRENT = frozenset("SimpleRNN LSTM GRU ConvLSTM1D ConvLSTM2D ConvLSTM3D".split())
+_RECURRENT = words("SimpleRNN LSTM GRU ConvLSTM1D ConvLSTM2D ConvLSTM3D")
 _ATTENTION = ("query_dense", "key_dense", "gate_dense", "value_dense", "output_dense")
 #: Sublayers whose weights do not follow in the order of their names.
 _RANKS = {name: k for k, name in enumerate(

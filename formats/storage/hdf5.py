@@ -57,6 +57,7 @@ _SOFT_LINKS = 16
 # What h5py was seen to raise on damaged files; MissingError is a KeyError, hence the order below.
 _H5PY_ERRORS = (
     RuntimeError, LookupError, TypeError, OSError, ValueError, AttributeError, MemoryError,
+    OverflowError,
 )
 
 

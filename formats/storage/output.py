@@ -56,7 +56,7 @@ def atomic_output(path: str | os.PathLike[str], *, force: bool = False) -> Itera
         OutputExistsError: before any work, if something exists there and not ``force``.
         OutputError: no such folder, or not a place for a file.
     """
-    target = _destination(path, force=force)
+    target = check_output(path, force=force)
     if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
         # As root, replacing /dev/null by a file would succeed.
         raise OutputError("not a regular file, and not replaced", where=Where(os.fspath(path)))
@@ -93,7 +93,7 @@ def atomic_folder(
         OutputExistsError: before any work, if something exists there and not ``force``.
         OutputError: no such folder around it, or a folder that is not ours to replace.
     """
-    target = _destination(path, force=force)
+    target = check_output(path, force=force)
     if os.path.lexists(target):
         _check_replaceable(os.fspath(path), target, markers)
     temporary = _create_folder(target)
@@ -115,7 +115,13 @@ def atomic_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _destination(path: str | os.PathLike[str], *, force: bool) -> str:
+def check_output(path: str | os.PathLike[str], *, force: bool) -> str:
+    """The real path that an output goes to, checked before any work is done for it.
+
+    Raises:
+        OutputExistsError: something exists there, and not ``force``.
+        OutputError: there is no such folder.
+    """
     name = os.fspath(path)
     target = os.path.realpath(name)
     if os.path.lexists(target):

@@ -182,7 +182,7 @@ class GraphDefFile(Container):
         except UnicodeDecodeError as error:
             raise CorruptFileError("not UTF-8 text", where=Where(offset=error.start)) from None
         try:
-            message = proto.parse_text(text, proto.GraphDef())
+            message = proto.parse_text(text, proto.GraphDef)
         except proto.ParseError as error:
             raise CorruptFileError(f"not a text GraphDef ({error})") from None
         return message.SerializeToString(deterministic=True)

@@ -12,14 +12,13 @@ and bfloat16 in an int32. Source: tensorflow/core/framework/tensor.proto and ten
 from __future__ import annotations
 
 import functools
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
-from modelfmt.errors import CorruptFileError, MismatchError, UnsupportedError, Where
+from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
-from modelfmt.storage.files import Computed, FileSpan, Piece
+from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes
 from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 
@@ -73,6 +72,8 @@ def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None
     tensor = Tensor(name, dtype, shape, b"", origin)
     if dtype is dtypes.string:
         values = [bytes(view[s.offset : s.end]) for s in typed if s.field == _STRING]
+        if content is not None:
+            values = _packed_strings(piece_bytes(content), tensor)
         _check_count(len(values), tensor)
         return Tensor(
             name, dtype, shape, origin=origin, strings=functools.partial(_splat, values, tensor)
@@ -134,6 +135,25 @@ def _check_count(count: int, tensor: Tensor) -> None:
             "more values than the shape has elements", where=tensor.origin,
             expected=tensor.size, found=count,
         )
+
+
+def _packed_strings(raw: bytes, tensor: Tensor) -> list[bytes]:
+    """Strings in tensor_content: every length as a varint, then every string's bytes."""
+    lengths, at = [], 0
+    with located(path=tensor.origin.path, key=tensor.origin.key):
+        for _ in range(tensor.size):
+            length, at = wire.read_varint(raw, at)
+            lengths.append(length)
+    if at + sum(lengths) != len(raw):
+        raise CorruptFileError(
+            "the strings in tensor_content do not fit their lengths", where=tensor.origin,
+            expected=f"{at + sum(lengths)} bytes", found=f"{len(raw)} bytes",
+        )
+    values = []
+    for length in lengths:
+        values.append(raw[at : at + length])
+        at += length
+    return values
 
 
 def _splat(values: list[bytes], tensor: Tensor) -> list[bytes]:

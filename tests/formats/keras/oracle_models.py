@@ -18,7 +18,6 @@ if MAJOR == 2:
 else:
     import keras
 import numpy as np
-
 from modelfmt.keras.archive import KerasArchive, write_archive_model
 from modelfmt.keras.h5 import KerasH5, write_h5
 from modelfmt.network import Layer, Network

@@ -1,0 +1,93 @@
+"""Plain text from reports: columns that line up, no colours, stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+_UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: 1.5 MiB."""
+    for unit in _UNITS:
+        if count < 1024 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError("unreachable")
+
+
+def shape(dims: Sequence[int | None] | None) -> str:
+    """A shape as [?, 28, 28, 1]; ? for an unknown size, [...] for an unknown rank."""
+    if dims is None:
+        return "[...]"
+    return "[" + ", ".join("?" if d is None else str(d) for d in dims) + "]"
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[str]:
+    """Rows as aligned columns."""
+    kept = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
+    for row in kept:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield (indent + "  ".join(cells)).rstrip()
+
+
+def render_dump(report: dict[str, Any]) -> str:
+    """The text of ``fmt dump``."""
+    versions = ", ".join(f"{key} {value}" for key, value in report["versions"].items())
+    lines = [f"{report['path']}: {report['kind']}" + (f" ({versions})" if versions else "")]
+    for title in ("inputs", "outputs"):
+        if report[title]:
+            lines += [f"{title}:", *table(map(_end, report[title]))]
+    if report.get("layers"):
+        lines += [f"layers: {len(report['layers'])}", *table(map(_layer, report["layers"]))]
+    if report.get("ops"):
+        total = sum(report["ops"].values())
+        rows = ([op, str(count)] for op, count in report["ops"].items())
+        lines += [f"nodes: {total}", *table(rows)]
+    if report.get("functions"):
+        rows = ([name, f"{count} nodes"] for name, count in report["functions"].items())
+        lines += [f"functions: {len(report['functions'])}", *table(rows)]
+    tensors = report["tensors"]
+    if tensors:
+        total = sum(row["nbytes"] for row in tensors)
+        lines += [f"tensors: {len(tensors)}, {size(total)}", *table(map(_tensor, tensors))]
+    if report["oddities"]:
+        lines += ["odd:", *(f"  {sentence}" for sentence in report["oddities"])]
+    return "\n".join(lines)
+
+
+def _end(row: dict[str, Any]) -> list[str]:
+    return [row["name"], row["dtype"] or "?", shape(row["shape"])]
+
+
+def _layer(row: dict[str, Any]) -> list[str]:
+    return [row["name"], row["class_name"], f"{row['parameters']:,}" if row["weights"] else ""]
+
+
+def _tensor(row: dict[str, Any]) -> list[str]:
+    cells = [row["name"], row["dtype"], shape(row["shape"]), size(row["nbytes"])]
+    return [*cells, row["sha256"] or "-"] if "sha256" in row else cells
+
+
+def render_conversion(done: Any, seconds: float) -> str:
+    """The line that ``fmt convert`` says when it is done."""
+    what = f"{done.source} ({done.source_kind}) -> {done.destination} ({done.kind})"
+    if not done.layers:
+        return f"{what}: {seconds:.2f} s"
+    return (
+        f"{what}: {done.layers} layers, {done.weights} weights, "
+        f"{size(done.weight_bytes)}, {seconds:.2f} s"
+    )
+
+
+def render_verification(outcome: Any) -> str:
+    """The table of ``fmt verify``."""
+    rows = [["output", "in the other", "max |a - b|", "max |a|", ""]]
+    rows += [
+        [o.name_a, o.name_b, f"{o.max_difference:.3g}", f"{o.max_value:.3g}",
+         "agrees" if o.agrees else "DIFFERS"]
+        for o in outcome.outputs
+    ]
+    return "\n".join(table(rows, indent=""))

@@ -1,0 +1,1 @@
+"""The verbs, one file each. They are pure until something is saved."""

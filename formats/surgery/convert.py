@@ -1,0 +1,163 @@
+"""convert: a model file of one kind into another.
+
+Layers in, layers or a graph out. A source that states its layers is believed; a graph is looked
+at through a View, and every node must be claimed by a layer. Nothing is written unless all is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.container import Container
+from modelfmt.errors import ModelFormatError, UnsupportedError, Where, located
+from modelfmt.graph import Graph
+from modelfmt.layers import bind, infer_specs, recognise, write_network
+from modelfmt.layers.legalise import legalise
+from modelfmt.network import Network
+from modelfmt.storage.output import check_output
+from modelfmt.surgery.opening import open as open_container
+from modelfmt.view import View
+
+_BY_EXTENSION = {
+    ".pb": "graphdef", ".pbtxt": "graphdef", ".h5": "keras-h5", ".hdf5": "keras-h5",
+    ".keras": "keras", ".meta": "metagraph", ".ckpt": "checkpoint", ".index": "checkpoint",
+    "": "savedmodel",
+}  # fmt: skip
+
+
+class UsageError(ModelFormatError):
+    """What was asked for makes no sense."""
+
+    exit_status = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What ``convert`` did: kinds, counts, and where the result is."""
+
+    source: str
+    source_kind: str
+    destination: str
+    kind: str
+    layers: int = 0
+    weights: int = 0
+    weight_bytes: int = 0
+
+
+def convert(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    from_kind: str | None = None,
+    to: str | None = None,
+    keras: int = 3,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+    force: bool = False,
+) -> Conversion:
+    """Convert a model file.
+
+    Args:
+        source: a .h5, .keras, .pb or .pbtxt file, recognised by content.
+        destination: the file to write; its extension tells the kind unless ``to`` does.
+        from_kind: overrides what the content of ``source`` says.
+        to: graphdef, keras-h5 or keras.
+        keras: the Keras major (2 or 3) for which an .h5 is written.
+        inputs: tensors of a graph to take as inputs; its Placeholders where left out.
+        outputs: tensors of a graph to take as outputs; its sinks where left out.
+        force: replace an existing output.
+
+    Returns:
+        A summary.
+
+    Raises:
+        ConversionError: UnknownLayerError, UnrecognisedGraphError, or a configuration that the
+            target cannot express. Nothing is written then.
+        ModelFormatError: ``source`` cannot be read, or ``destination`` not be written.
+    """
+    source, destination = os.fspath(source), os.fspath(destination)
+    kind = to or kind_of_output(destination)
+    if kind not in ("graphdef", "keras-h5", "keras"):
+        raise UnsupportedError(
+            f"writing files of kind {kind} is not supported yet", where=Where(destination),
+            expected="one of graphdef, keras-h5, keras",
+        )
+    if keras not in (2, 3) or (kind == "keras" and keras != 3):
+        raise UsageError("no such target", expected="--keras 2 (.h5 only) or 3", found=keras)
+    check_output(destination, force=force)
+    with open_container(source, kind=from_kind) as container, located(path=source):
+        if container.kind == kind == "graphdef":
+            _rewrite_graph(container, destination, inputs or outputs, force=force)
+            return Conversion(source, container.kind, destination, kind)
+        network = network_of(container, inputs, outputs)
+        if kind == "graphdef":
+            graph = GraphBuilder()
+            write_network(network, graph)
+            _write_graph(graph, destination, force=force)
+        else:
+            infer_specs(network)
+            infer_specs(legalise(network, keras))
+            _write_layers(network, destination, kind, major=keras, force=force)
+        tensors = {id(t): t for layer in network.walk() for t in layer.weights.values()}
+        return Conversion(
+            source, container.kind, destination, kind,
+            layers=sum(1 for layer in network.walk() if layer.class_name != "InputLayer"),
+            weights=len(tensors), weight_bytes=sum(t.nbytes for t in tensors.values()),
+        )
+
+
+def network_of(
+    container: Container,
+    inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Network:
+    """The bound layers of any container: those it states, else those recognised in its graph.
+
+    Raises:
+        UnrecognisedGraphError, UnknownLayerError, MismatchError: the layers cannot be had.
+        UnsupportedError: neither layers nor a graph.
+    """
+    if container.has_network:
+        return bind(container.network)
+    return recognise(View(container.graph, inputs, outputs))
+
+
+def kind_of_output(path: str) -> str:
+    """The kind that an output's extension asks for. Raises UsageError."""
+    name = os.path.basename(os.fspath(path))
+    if name.endswith(".weights.h5"):
+        return "keras-weights"
+    kind = _BY_EXTENSION.get(os.path.splitext(name)[1])
+    if kind is None:
+        raise UsageError(
+            "the extension tells no kind", where=Where(path),
+            expected=", ".join(k for k in _BY_EXTENSION if k), hint="Pass --to KIND.",
+        )
+    return kind
+
+
+def _rewrite_graph(container: Container, path: str, cut: object, *, force: bool) -> None:
+    """A GraphDef as text or binary: the nodes stay as they are."""
+    if cut:
+        raise UnsupportedError("cutting a graph between inputs and outputs is not supported yet")
+    _write_graph(container.graph, path, force=force)
+
+
+def _write_graph(graph: Graph, path: str, *, force: bool) -> None:
+    from modelfmt.tf.graphdef import write_graphdef
+
+    write_graphdef(graph, path, text=path.endswith(".pbtxt"), force=force)
+
+
+def _write_layers(network: Network, path: str, kind: str, *, major: int, force: bool) -> None:
+    if kind == "keras":
+        from modelfmt.keras.archive import write_archive_model
+
+        write_archive_model(network, path, force=force)
+    else:
+        from modelfmt.keras.h5 import write_h5
+
+        write_h5(network, path, major=major, force=force)

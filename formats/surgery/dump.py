@@ -1,0 +1,158 @@
+"""dump: what a file says about itself, as plain data. Nothing but structure is read.
+
+The schema, which ``--json`` prints as it is:
+
+    path, kind      as given, and as recognised
+    versions        {"keras_version": ..., "backend": ..., "producer": ...}, as far as stated
+    inputs, outputs [{"name", "dtype", "shape"}], shape null where unknown, null inside for a size
+    layers          [{"name", "class_name", "weights", "parameters"}], nested ones behind a slash
+    ops             {op: count} of a graph; functions: {name: count of nodes}
+    tensors         [{"name", "path", "dtype", "shape", "nbytes"}], with digest also "sha256"
+    oddities        [sentence]: what is unusual about the file, or could not be read
+"""
+
+from __future__ import annotations
+
+import collections
+import fnmatch
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from modelfmt.container import Container
+from modelfmt.errors import ModelFormatError
+from modelfmt.network import Layer, Network, Ref
+from modelfmt.surgery.opening import open as open_container
+from modelfmt.tensor import Tensor
+
+Report = dict[str, Any]
+
+
+def dump(
+    path: str | os.PathLike[str],
+    *,
+    kind: str | None = None,
+    select: Sequence[str] = (),
+    digest: bool = False,
+) -> Report:
+    """Describe a model file of any kind.
+
+    Args:
+        path: the file.
+        kind: overrides what the content says.
+        select: list only tensors whose name matches one of these globs.
+        digest: hash every tensor, which reads them all.
+
+    Returns:
+        The report; see the module's text for its keys.
+
+    Raises:
+        ModelFormatError: the file cannot be opened. A part that cannot be read becomes an oddity.
+    """
+    with open_container(path, kind=kind) as container:
+        report: Report = {"path": container.path, "kind": container.kind, "versions": {}}
+        report |= {"inputs": [], "outputs": [], "oddities": []}
+        for describe in (_network, _graph):
+            try:
+                describe(container, report)
+            except ModelFormatError as error:
+                report["oddities"].append(str(error))
+        report["tensors"] = list(_tensors(container, select, digest, report["oddities"]))
+        report["oddities"] += getattr(container, "oddities", [])
+        return report
+
+
+def _network(container: Container, report: Report) -> None:
+    for name in ("keras_version", "backend"):
+        value = getattr(container, name, None)
+        if value:
+            report["versions"][name] = value
+    if container.kind == "keras-weights":
+        report["oddities"].append("weights only: the file states no layers to put them in")
+    if not container.has_network:
+        return
+    network = container.network
+    report["name"] = network.name
+    report["layers"] = list(_layers(network))
+    report["inputs"] = [_end(network, ref) for ref in network.inputs]
+    report["outputs"] = [_end(network, ref) for ref in network.outputs]
+
+
+def _layers(network: Network, prefix: str = "") -> Iterator[Report]:
+    for layer in network.layers:
+        yield {
+            "name": prefix + layer.name,
+            "class_name": layer.class_name,
+            "weights": len(layer.weights),
+            "parameters": sum(tensor.size for tensor in layer.weights.values()),
+        }
+        if layer.network is not None:
+            yield from _layers(layer.network, f"{prefix}{layer.name}/")
+
+
+def _end(network: Network, ref: Ref) -> Report:
+    layer: Layer = network.layer(ref.layer)
+    found: Report = {"name": ref.layer, "dtype": None, "shape": None}
+    if layer.class_name == "InputLayer":
+        shape = layer.config.get("batch_shape")
+        found |= {"dtype": layer.config.get("dtype"), "shape": None if shape is None else [*shape]}
+    elif ref.call < len(layer.calls) and ref.index < len(layer.calls[ref.call].outputs):
+        spec = layer.calls[ref.call].outputs[ref.index]
+        found |= {"dtype": spec.dtype, "shape": None if spec.shape is None else [*spec.shape]}
+    return found
+
+
+def _graph(container: Container, report: Report) -> None:
+    if not container.has_graph:
+        return
+    from modelfmt import view
+
+    graph = container.graph
+    if graph.producer:
+        report["versions"]["producer"] = graph.producer
+    counts = collections.Counter(node.op for node in graph.values())
+    report["ops"] = dict(sorted(counts.items()))
+    report["functions"] = {name: len(body) for name, body in graph.functions.items()}
+    for node in graph.values():
+        if node.op in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2"):
+            dims = view.placeholder_shape(node)
+            report["inputs"].append(
+                {
+                    "name": node.name,
+                    "dtype": str(node.attrs.get("dtype")),
+                    "shape": None if dims is None else [*dims],
+                }
+            )
+    report["outputs"] = [
+        {"name": name, "dtype": _dtype(graph[name].attrs.get("T")), "shape": None}
+        for name in view.sinks(graph)
+    ]
+
+
+def _dtype(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _tensors(
+    container: Container, select: Sequence[str], digest: bool, oddities: list[str]
+) -> Iterator[Report]:
+    for name in container.tensors:
+        if select and not any(fnmatch.fnmatchcase(name, glob) for glob in select):
+            continue
+        try:
+            yield _row(name, container.tensors[name], digest)
+        except ModelFormatError as error:
+            oddities.append(str(error))
+
+
+def _row(name: str, tensor: Tensor, digest: bool) -> Report:
+    row: Report = {
+        "name": name,
+        "path": name,
+        "dtype": tensor.dtype.name,
+        "shape": list(tensor.shape),
+        "nbytes": tensor.nbytes,
+    }
+    if digest:
+        row["sha256"] = tensor.sha256()
+    return row

@@ -1,0 +1,154 @@
+"""Open a model file of any kind, recognised by its content."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from modelfmt.container import Container
+from modelfmt.errors import (
+    ModelFormatError,
+    TruncatedError,
+    UnknownFormatError,
+    UnsupportedError,
+    Where,
+)
+from modelfmt.storage import wire
+from modelfmt.storage.files import SourceFile
+
+#: The kinds of CONTRACT.md that can be opened so far.
+KINDS = ("graphdef", "keras-h5", "keras-weights", "keras")
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_OP = re.compile(rb"[A-Za-z0-9_>.\-]+")
+_TEXT_GRAPH = re.compile(r"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*[:{]")
+_TEXT_OTHER = re.compile(r"\s*(#[^\n]*\n\s*)*(meta_info_def|graph_def|saved_model_schema_version)")
+
+
+def open(path: str | os.PathLike[str], *, kind: str | None = None) -> Container:
+    """Open a model file; nothing but its structure is read.
+
+    Args:
+        path: the file.
+        kind: overrides what the content says.
+
+    Raises:
+        MissingError: there is no such file.
+        UnknownFormatError: nothing recognises the content.
+        UnsupportedError: a kind that cannot be opened yet.
+        CorruptFileError: the file breaks the rules of its format.
+    """
+    path = os.fspath(path)
+    found = kind or sniff(path)
+    if found in ("keras-h5", "keras-weights"):
+        from modelfmt.keras.h5 import KerasH5, KerasWeights
+
+        return KerasH5(path) if found == "keras-h5" else KerasWeights(path)
+    if found == "keras":
+        from modelfmt.keras.archive import KerasArchive
+
+        return KerasArchive(path)
+    if found == "graphdef":
+        from modelfmt.tf.graphdef import GraphDefFile
+
+        return GraphDefFile(path, text=_is_text(path))
+    raise UnsupportedError(
+        f"files of kind {found} cannot be opened yet", where=Where(path),
+        expected=f"one of {', '.join(KINDS)}",
+    )
+
+
+def sniff(path: str) -> str:
+    """The kind of a file, by its content. Raises as ``open``."""
+    if os.path.isdir(path):
+        if any(os.path.exists(os.path.join(path, f"saved_model.{e}")) for e in ("pb", "pbtxt")):
+            return "savedmodel"
+        raise UnknownFormatError("a folder that holds no SavedModel", where=Where(path))
+    with SourceFile(path) as file:
+        if not file.size:
+            raise UnknownFormatError("the file is empty", where=Where(path))
+        head = file.read(0, min(file.size, 1 << 12))
+        if head.startswith(_HDF5):
+            return _hdf5_kind(path)
+        if head.startswith(_ZIP):
+            return "keras"
+        kind = _protobuf_kind(file) or _text_kind(head)
+    if kind is None:
+        raise UnknownFormatError(
+            "no model file that modelfmt knows", where=Where(path),
+            expected=f"one of {', '.join(KINDS)}", found=f"bytes {head[:8]!r}",
+        )
+    return kind
+
+
+def _hdf5_kind(path: str) -> str:
+    from modelfmt.storage.hdf5 import Hdf5Reader
+
+    with Hdf5Reader(path) as reader:
+        return "keras-weights" if reader.attribute("/", "model_config") is None else "keras-h5"
+
+
+def _protobuf_kind(file: SourceFile) -> str | None:
+    """By the first field: a GraphDef begins with a node, which begins with name and op."""
+    view = file.view()
+    try:
+        first = next(wire.fields(view))
+    except TruncatedError:
+        # A GraphDef cut off within its first node still shows the node's beginning.
+        return "graphdef" if view[0] == 0x0A and _begins_node(view) else None
+    except ModelFormatError:
+        return None
+    field, wire_type, _, offset, length = first
+    if field == 1 and wire_type == wire.VARINT:
+        return "savedmodel"
+    if field == 1 and wire_type == wire.LEN:
+        return "graphdef" if _begins_node(view) else _metagraph(view, offset + length)
+    if field in (2, 4) and wire_type == wire.LEN and _is_whole(view, {1, 2, 3, 4}):
+        return "graphdef"
+    return None
+
+
+def _begins_node(view: memoryview) -> bool:
+    """Whether the first field's value begins as a NodeDef: 1 name, 2 op."""
+    try:
+        _, start = wire.read_varint(view, 1)
+        parts = wire.fields(view, start)
+        name, op = next(parts), next(parts)
+    except (ModelFormatError, StopIteration):
+        return False
+    text = bytes(view[op[3] : op[3] + op[4]])
+    return name[:2] == (1, wire.LEN) and op[:2] == (2, wire.LEN) and bool(_OP.fullmatch(text))
+
+
+def _metagraph(view: memoryview, after: int) -> str | None:
+    try:
+        following = next(wire.fields(view, after), None)
+    except ModelFormatError:
+        return None
+    return "metagraph" if following and following[:2] == (2, wire.LEN) else None
+
+
+def _is_whole(view: memoryview, allowed: set[int]) -> bool:
+    try:
+        return all(item[0] in allowed for item in wire.fields(view))
+    except ModelFormatError:
+        return False
+
+
+def _text_kind(head: bytes) -> str | None:
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < 1 << 12 else "ignore")
+    except UnicodeDecodeError:
+        return None
+    if _TEXT_GRAPH.match(text):
+        return "graphdef"
+    other = _TEXT_OTHER.match(text)
+    if other:
+        return "savedmodel" if other[2].startswith("saved") else "metagraph"
+    return None
+
+
+def _is_text(path: str) -> bool:
+    with SourceFile(path) as file:
+        return file.size > 0 and _protobuf_kind(file) is None
