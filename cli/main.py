@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, Optional
 
-import modelfmt
 import typer
+
+import modelfmt
 from modelfmt import ModelFormatError
 
 app = typer.Typer(

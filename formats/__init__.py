@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modelfmt.network import Layer as Layer
     from modelfmt.network import Network as Network
     from modelfmt.surgery.convert import convert as convert
+    from modelfmt.surgery.custom import load_custom as load_custom
     from modelfmt.surgery.dump import dump as dump
     from modelfmt.surgery.opening import open as open
     from modelfmt.surgery.verify import verify as verify
@@ -39,6 +40,7 @@ _HOMES = {
     "Tensor": "modelfmt.tensor",
     "convert": "modelfmt.surgery.convert",
     "dump": "modelfmt.surgery.dump",
+    "load_custom": "modelfmt.surgery.custom",
     "open": "modelfmt.surgery.opening",
     "register_layer": "modelfmt.layers",
     "verify": "modelfmt.surgery.verify",

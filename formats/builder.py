@@ -126,13 +126,11 @@ class GraphBuilder(Graph):
         """The dtype each literal operand takes: that of its argument's type attr, if known."""
         row = opdefs.get(op)
         if row is None or any(arg.number_attr or arg.type_list_attr for arg in row.inputs):
-            integers = [
-                dtypes.int32
-                if isinstance(i, tuple) and _is_integer(i[0])
-                else next((self.dtype(t) for t in inputs if isinstance(t, str)), None)
+            other = next((self.dtype(t) for t in inputs if isinstance(t, str)), None)
+            return [
+                None if isinstance(i, str) else dtypes.int32 if _is_integer(i[0]) else other
                 for i in inputs
             ]
-            return [None if isinstance(i, str) else d for i, d in zip(inputs, integers, strict=True)]
         known = {k: v for k, v in attrs.items() if isinstance(v, DType)}
         for arg, operand in zip(row.inputs, inputs, strict=False):
             if arg.type_attr and isinstance(operand, str):

@@ -40,7 +40,8 @@ class DType:
         if self.code.startswith("ml:"):
             import ml_dtypes
 
-            return np.dtype(getattr(ml_dtypes, self.code[3:]))
+            extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, self.code[3:]))
+            return extended
         return np.dtype(self.code)
 
     @property

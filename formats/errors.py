@@ -28,6 +28,10 @@ class Where:
         return ", ".join(part for part in (place, self.key) if part)
 
 
+#: No place in particular.
+NOWHERE = Where()
+
+
 class ModelFormatError(Exception):
     """Base of all errors here; ``where``, ``expected``, ``found`` and ``hint`` stay readable.
 
@@ -47,7 +51,7 @@ class ModelFormatError(Exception):
     ) -> None:
         super().__init__(what)
         self.what = what
-        self.where = where or Where()
+        self.where = where or NOWHERE
         self.expected = expected
         self.found = found
         self.hint = hint

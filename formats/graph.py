@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, TypeAlias
 
 from modelfmt.dtypes import DType
 from modelfmt.errors import MissingError
 from modelfmt.tensor import Tensor
 
 #: A static shape: None where the rank is unknown, None inside where a size is.
-Dims = Union[tuple[Union[int, None], ...], None]
+Dims: TypeAlias = tuple[int | None, ...] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,21 +51,20 @@ class Placeholder:
 
 #: Python value of an AttrValue: bool b, int i, float f, str or bytes s, DType type, Shape shape,
 #: Tensor tensor, Func func, Placeholder placeholder, and lists of them.
-AttrValue = Union[
-    bool, int, float, str, bytes, DType, Shape, Tensor, Func, Placeholder, list[Any], None
-]
+AttrValue: TypeAlias = (
+    bool | int | float | str | bytes | DType | Shape | Tensor | Func | Placeholder | list[Any] | None
+)
 
 
 class Edge(NamedTuple):
-    """A parsed input: which output of which node; ``index`` is -1 for a control edge."""
+    """A parsed input: output number ``port`` of ``node``; -1 for a control edge.
+
+    In the body of a function, ``output`` names the output arg that ``port`` counts from.
+    """
 
     node: str
-    index: int
+    port: int
     output: str = ""
-
-    @property
-    def is_control(self) -> bool:
-        return self.index < 0
 
 
 def parse_input(text: str) -> Edge:

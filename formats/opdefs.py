@@ -150,7 +150,14 @@ def output_dtypes(op: str, attrs: Mapping[str, AttrValue]) -> list[DType]:
     result: list[DType] = []
     for arg in opdef.outputs:
         if arg.type_list_attr:
-            result += _value(opdef, arg.type_list_attr, attrs, list)
+            listed = _value(opdef, arg.type_list_attr, attrs, list)
+            for dtype in listed:
+                if not isinstance(dtype, _dtype_class()):
+                    raise MismatchError(
+                        f"attr {arg.type_list_attr!r} of {op} lists something else",
+                        expected="dtypes", found=repr(dtype),
+                    )
+            result += listed
             continue
         dtype = arg.type or _value(opdef, arg.type_attr, attrs, _dtype_class())
         count = _value(opdef, arg.number_attr, attrs, int) if arg.number_attr else 1

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from modelfmt import opdefs
 from modelfmt.dtypes import DType
@@ -29,7 +29,7 @@ MAX_ELEMENTS = 64
 #: TensorFlow's TensorShape holds no more dimensions.
 MAX_RANK = 254
 
-Size = int | None
+Size: TypeAlias = "int | None"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,15 +41,17 @@ class Static:
         value: elements of a small tensor as a numpy object array of shape ``shape``, None for
             an unknown element; None where nothing is known. Any numpy array is welcome as input.
         dtype: None where unknown.
+        handle: of a resource, what is known of the variable behind it.
     """
 
     shape: Dims
     value: npt.NDArray[Any] | None = None
     dtype: DType | None = None
+    handle: Static | None = None
 
 
-Result = Dims | Static
-Rule = Callable[["Call"], "Result | list[Static] | list[Dims]"]
+Result: TypeAlias = "Dims | Static"
+Rule: TypeAlias = Callable[["Call"], "Result | list[Static] | list[Dims]"]
 
 
 class UnknownShapesError(Exception):

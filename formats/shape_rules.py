@@ -1,152 +1,15 @@
-"""Shape rules of elementwise ops, products, reductions, gathering and control flow."""
+"""Shape rules of products, reductions, gathering and scattering."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
 from modelfmt.graph import Dims, Shape
-from modelfmt.shape_core import Call, Rule, Size, Static, full, partial
-
-# --- elementwise: the arithmetic that shapes are computed with ---
-
-
-def _truncated(a: Any, b: Any) -> Any:
-    """C's division: towards zero."""
-    if isinstance(a, float) or isinstance(b, float):
-        return a / b
-    return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-
-
-def _remainder(a: Any, b: Any) -> Any:
-    """C's remainder: with the sign of the dividend."""
-    return math.fmod(a, b) if isinstance(a, float) else a - b * _truncated(a, b)
-
-
-def _power(a: Any, b: Any) -> Any:
-    if not isinstance(b, int) or not 0 <= b <= 64:
-        raise ArithmeticError
-    return a**b
-
-
-_UNARY: dict[str, Callable[[Any], Any]] = {
-    "Abs": abs, "Neg": operator.neg, "Square": lambda x: x * x, "Sign": lambda x: (x > 0) - (x < 0),
-    "Floor": lambda x: float(math.floor(x)), "Ceil": lambda x: float(math.ceil(x)),
-    "Round": lambda x: type(x)(round(x)), "Rint": lambda x: float(round(x)), "Sqrt": math.sqrt,
-    "LogicalNot": operator.not_,
-}
-
-_BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add, "AddV2": operator.add, "Sub": operator.sub, "Mul": operator.mul,
-    "FloorDiv": operator.floordiv, "FloorMod": operator.mod, "RealDiv": operator.truediv,
-    "Div": _truncated, "TruncateDiv": _truncated, "Mod": _remainder, "TruncateMod": _remainder,
-    "Maximum": max, "Minimum": min, "Pow": _power,
-    "SquaredDifference": lambda x, y: (x - y) * (x - y),
-    "Equal": operator.eq, "NotEqual": operator.ne, "Less": operator.lt,
-    "LessEqual": operator.le, "Greater": operator.gt, "GreaterEqual": operator.ge,
-    "LogicalAnd": lambda x, y: x and y, "LogicalOr": lambda x, y: x or y,
-}
-
-#: Larger operands are no sizes, and powers of them would never end.
-_LIMIT = 2**31
-
-
-def _careful(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function over Python numbers, None where an operand is None or the sum fails."""
-
-    def apply(*operands: Any) -> Any:
-        if None in operands or not all(abs(e) <= _LIMIT for e in operands):
-            return None
-        try:
-            return function(*operands)
-        except (ArithmeticError, ValueError):
-            return None
-
-    return apply
-
-
-def _map(function: Callable[..., Any], *operands: Any) -> Any:
-    """An elementwise function over object arrays, with broadcasting; None where one is None."""
-    import numpy as np
-
-    if any(operand is None for operand in operands):
-        return None
-    result = np.frompyfunc(function, len(operands), 1)(*operands)
-    return np.asarray(result, dtype=object)
-
-
-def unary(call: Call) -> Static:
-    """One operand, the same shape."""
-    function = _UNARY.get(call.op)
-    value = call.value(0) if function else None
-    return Static(call.shape(0), _map(_careful(function), value) if function else None)
-
-
-def same(call: Call) -> Static:
-    """The first operand as it is, or made to look so: Identity, StopGradient."""
-    return Static(call.shape(0), call.value(0))
-
-
-def binary(call: Call) -> Static:
-    """Two operands that broadcast."""
-    function = _BINARY.get(call.op)
-    if call.op in ("Equal", "NotEqual") and not call.attr("incompatible_shape_error"):
-        if call.shape(0) == call.shape(1) and None not in (call.shape(0) or (None,)):
-            return Static(call.shape(0))
-        return Static(None)
-    shape = call.broadcast(call.shape(0), call.shape(1))
-    if function is None or shape is None:
-        return Static(shape)
-    if call.inputs[0].value is None and call.inputs[1].value is None:
-        return Static(shape)
-    return Static(shape, _map(_careful(function), partial(call.input(0)), partial(call.input(1))))
-
-
-def like_first(call: Call) -> Dims:
-    return call.shape(0)
-
-
-def alike(call: Call) -> Dims:
-    """AddN: all operands have the same shape."""
-    shape = call.shape(0)
-    for index in range(1, len(call.inputs)):
-        shape = call.merge_shapes(shape, call.shape(index), "shapes of the operands")
-    return shape
-
-
-def cast(call: Call) -> Static:
-    """Cast: numbers change their kind, truncated towards zero."""
-    kind = str(call.attr("DstT"))
-    convert = bool if kind == "bool" else int if "int" in kind else float
-    return Static(call.shape(0), _map(_careful(convert), call.value(0)))
-
-
-def filled_like(call: Call) -> Static:
-    """OnesLike, ZerosLike."""
-    shape = call.shape(0)
-    return Static(shape, full(shape, 1 if call.op == "OnesLike" else 0))
-
-
-def select(call: Call) -> Static:
-    """SelectV2 broadcasts; Select wants equal shapes, or a scalar or vector condition."""
-    if call.op == "Select":
-        shape = call.merge_shapes(call.shape(1), call.shape(2), "shapes of the branches")
-    else:
-        shape = call.broadcast(call.shape(0), call.broadcast(call.shape(1), call.shape(2)))
-    conditions = call.value(0)
-    if shape is None or len(shape) > 1 or conditions is None or conditions.ndim > len(shape):
-        return Static(shape)
-
-    def choose(condition: Any, yes: Any, no: Any) -> Any:
-        if condition is None:
-            return yes if yes == no else None
-        return yes if condition else no
-
-    branches = partial(call.input(1)), partial(call.input(2))
-    return Static(shape, _map(choose, conditions, *branches))
-
+from modelfmt.opdefs import MAX_OUTPUTS
+from modelfmt.shape_core import Call, Rule, Size, Static, full
+from modelfmt.shape_elementwise import LIMIT, apply
 
 # --- products ---
 
@@ -221,12 +84,12 @@ def reduction(call: Call) -> Static:
     axes, keep = call.known(1), bool(call.attr("keep_dims"))
     if shape is None:
         return Static(None)
-    if axes is None:
+    if axes is None and shape:
         if keep:
             return Static((None,) * len(shape))
         one = len(call.vector(1) or ()) == 1
         return Static((None,) * (len(shape) - 1) if one else None)
-    gone = {call.axis(axis, len(shape)) for axis in axes}
+    gone = {call.axis(axis, len(shape)) for axis in axes or ()}
     if keep:
         result: Dims = tuple(1 if d in gone else size for d, size in enumerate(shape))
     else:
@@ -238,7 +101,7 @@ def reduction(call: Call) -> Static:
     items = list(value)
     if not items and call.op in ("Max", "Min"):
         return Static(result)
-    small = all(abs(e) <= _LIMIT for e in items)
+    small = all(abs(e) <= LIMIT for e in items)
     return Static(result, full(result, function(items)) if small else None)
 
 
@@ -258,10 +121,6 @@ def arg_reduction(call: Call) -> Dims:
         return (None,) * (len(shape) - 1)
     gone = call.axis(axis, len(shape))
     return shape[:gone] + shape[gone + 1 :]
-
-
-def scalar(call: Call) -> Dims:
-    return ()
 
 
 def top_k(call: Call) -> list[Dims]:
@@ -306,7 +165,7 @@ def gather(call: Call) -> Static:
     def take(index: Any) -> Any:
         return None if index is None or not -len(items) <= index < len(items) else items[index]
 
-    return Static(result, _map(take, wanted))
+    return Static(result, apply(take, wanted))
 
 
 def gather_nd(call: Call) -> Dims:
@@ -336,91 +195,47 @@ def where(call: Call) -> Dims:
     return (None, None if shape is None else len(shape))
 
 
-# --- control flow, variables, lists ---
+def cross_entropy(call: Call) -> list[Dims]:
+    """(Sparse)SoftmaxCrossEntropyWithLogits: a loss per row, and the gradient."""
+    batch, classes = call.ranked(0, 2)
+    return [(batch,), (batch, classes)]
 
 
-def switch(call: Call) -> list[Static]:
-    return [same(call)] * 2
+def partition(call: Call) -> list[Dims]:
+    """DynamicPartition: some rows of data for each of num_partitions."""
+    data, parts = call.shape(0), call.shape(1)
+    count = call.int_attr("num_partitions")
+    if not 1 <= count <= MAX_OUTPUTS:
+        call.fail("attr 'num_partitions'", f"in [1, {MAX_OUTPUTS}]", count)
+    known = data is not None and parts is not None
+    return [(None, *data[len(parts) :]) if known and data and parts else None] * count
 
 
-def merge(call: Call) -> list[Dims]:
-    """Merge: what its inputs have in common, and the index of the one that came."""
-    shapes = [call.shape(index) for index in range(len(call.inputs))]
-    first = shapes[0] if shapes else None
-    if first is None or any(s is None or len(s) != len(first) for s in shapes):
-        return [None, ()]
-    columns = zip(*(s for s in shapes if s is not None), strict=True)
-    return [tuple(column[0] if len(set(column)) == 1 else None for column in columns), ()]
-
-
-def each(call: Call) -> list[Static]:
-    """IdentityN: every input as it is."""
-    return [Static(call.shape(i), call.value(i)) for i in range(len(call.inputs))]
-
-
-def assign(call: Call) -> Dims:
-    return call.merge_shapes(call.shape(0), call.shape(1), "shape of the value")
-
-
-def list_stack(call: Call) -> Dims:
-    """TensorListStack: num_elements rows of element_shape, the second operand's value."""
-    shape, count = call.dims(1), call.int_attr("num_elements")
-    return None if shape is None else (count if count >= 0 else None, *shape)
-
-
-def list_item(call: Call) -> Dims:
-    return call.dims(2)
+def stitch(call: Call) -> Dims:
+    """DynamicStitch: N indices, then N data; their rows, put in order."""
+    half = len(call.inputs) // 2
+    for index in range(half):
+        at, data = call.shape(index), call.shape(half + index)
+        if at is not None and data is not None:
+            return (None, *data[len(at) :])
+    return None
 
 
 _FAMILIES: dict[Rule, str] = {
-    unary: (
-        "Abs Acos Acosh Asin Asinh Atan Atanh Ceil Conj Cos Cosh Digamma Elu Erf Erfc Erfinv Exp "
-        "Expm1 Floor Imag Inv Invert IsFinite IsInf IsNan LeakyRelu Lgamma Log Log1p LogicalNot "
-        "Ndtri Neg Real ComplexAbs Angle Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign "
-        "Sin Sinh Softplus Softsign Sqrt Square Tan Tanh"
-    ),
-    same: (
-        "Identity Snapshot StopGradient PreventGradient CheckNumerics CheckNumericsV2 Print "
-        "DeepCopy Enter RefEnter Exit RefExit NextIteration RefNextIteration"
-    ),
-    binary: " ".join(_BINARY) + " Atan2 BitwiseAnd BitwiseOr BitwiseXor Complex DivNoNan MulNoNan "
-    "LeftShift RightShift NextAfter Xdivy Xlogy Xlog1py Igamma Igammac Zeta Polygamma",
-    like_first: (
-        "Softmax LogSoftmax LRN BatchNormWithGlobalNormalization ClipByValue Cumsum Cumprod "
-        "CumulativeLogsumexp ReverseSequence Roll AsString StringLower StringUpper "
-        "StringStrip StringLength StringToHashBucket StringToHashBucketFast StringToNumber "
-        "StringToHashBucketStrong RegexReplace StaticRegexReplace RegexFullMatch "
-        "StaticRegexFullMatch Bucketize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars "
-        "FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 "
-        "AdjustContrastv2 AdjustHue AdjustSaturation RGBToHSV HSVToRGB MatrixBandPart Cholesky "
-        "MatrixInverse RandomShuffle TensorScatterUpdate TensorScatterAdd FFT IFFT FFT2D IFFT2D"
-    ),
-    alike: "AddN AccumulateNV2",
-    cast: "Cast",
-    filled_like: "OnesLike ZerosLike",
-    select: "Select SelectV2",
     matmul: "MatMul SparseMatMul _FusedMatMul",
     batch_matmul: "BatchMatMul BatchMatMulV2 BatchMatMulV3",
     einsum: "Einsum",
     reduction: "All Any Max Mean Min Prod Sum EuclideanNorm",
     arg_reduction: "ArgMax ArgMin",
-    scalar: (
-        "L2Loss LoopCond VarHandleOp VarIsInitializedOp HashTableV2 MutableHashTableV2 "
-        "LookupTableSizeV2 TensorListReserve TensorListFromTensor TensorListSetItem "
-        "EmptyTensorList TensorListLength ShardedFilename TensorArraySizeV3"
-    ),
     top_k: "TopKV2",
     bincount: "DenseBincount",
     gather: "Gather GatherV2",
     gather_nd: "GatherNd",
     one_hot: "OneHot",
     where: "Where",
-    switch: "Switch RefSwitch",
-    merge: "Merge RefMerge",
-    each: "IdentityN",
-    assign: "Assign",
-    list_stack: "TensorListStack",
-    list_item: "TensorListGetItem",
+    partition: "DynamicPartition",
+    stitch: "DynamicStitch ParallelDynamicStitch",
+    cross_entropy: "SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits",
 }
 
 RULES: dict[str, Rule] = {op: rule for rule, ops in _FAMILIES.items() for op in ops.split()}

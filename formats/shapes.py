@@ -1,9 +1,10 @@
 """Static shape inference, node by node: shapes in, shapes out, and small constants folded.
 
 ``infer`` is the whole interface. It looks at one node only, so a builder calls it as it emits
-nodes and a reader memoises it per tensor. The rules stand by family: ``shape_rules``
-(elementwise, products, reductions, gathering), ``shape_slices`` (what makes, cuts and joins
-shapes), ``shape_windows`` (convolution, pooling, padding, resizing).
+nodes and a reader memoises it per tensor. The rules stand by family: ``shape_elementwise``,
+``shape_rules`` (products, reductions, gathering), ``shape_flow`` (control flow, variables,
+lists), ``shape_arrange`` (Shape, Reshape, Transpose), ``shape_slices`` (pieces cut and joined),
+``shape_windows`` (convolution, pooling, padding, resizing).
 
 Unknown is never an error: an op without a rule gives unknown shapes, one per output. Known
 shapes that contradict the op are one: MismatchError.
@@ -13,29 +14,46 @@ Source: the shape functions of tensorflow/core/ops/*.cc and framework/common_sha
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt import opdefs, shape_rules, shape_slices, shape_windows
+from modelfmt import (
+    opdefs,
+    shape_arrange,
+    shape_elementwise,
+    shape_flow,
+    shape_rules,
+    shape_slices,
+    shape_windows,
+)
 from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, MissingError, UnsupportedError
-from modelfmt.graph import AttrValue
+from modelfmt.graph import AttrValue, Shape
+from modelfmt.shape_arrange import constant
 from modelfmt.shape_core import MAX_ELEMENTS, Call, Rule, Static, UnknownShapesError
-from modelfmt.shape_slices import constant
 
 __all__ = ["Static", "constant", "infer"]
 
-_RULES: dict[str, Rule] = {**shape_rules.RULES, **shape_slices.RULES, **shape_windows.RULES}
+_RULES: dict[str, Rule] = {
+    **shape_elementwise.RULES, **shape_rules.RULES, **shape_flow.RULES, **shape_arrange.RULES,
+    **shape_slices.RULES, **shape_windows.RULES,
+}
 
 
-def infer(op: str, attrs: Mapping[str, AttrValue], inputs: Sequence[Static]) -> list[Static]:
+def infer(
+    op: str, attrs: Mapping[str, AttrValue], inputs: Sequence[Static], producer: int | None = None
+) -> list[Static]:
     """What is known of each output of a node, from its attrs and its data inputs.
 
     Args:
         op: the op's name; one without a rule here gives unknown shapes.
-        attrs: as in the node; those with a default may be absent.
+        attrs: as in the node; those with a default may be absent. What ``_output_shapes`` says
+            fills in sizes that no rule tells.
         inputs: one per data input, in order; ``Static(None)`` where nothing is known.
+        producer: the graph's version, None for a graph of ours. Below 24 (0 included: TensorFlow
+            0.12 froze graphs without versions) a Placeholder's shape ``[]`` means any.
 
     Returns:
         One Static per output.
@@ -53,9 +71,27 @@ def infer(op: str, attrs: Mapping[str, AttrValue], inputs: Sequence[Static]) -> 
         except UnknownShapesError:
             result = []
         found = result if isinstance(result, list) else [result]
+    # Source: "Legacy behavior" of Placeholder in tensorflow/core/ops/array_ops.cc.
+    if op == "Placeholder" and producer is not None and producer < 24 and found == [()]:
+        found = [None]
     found = found or [None] * len(dtypes)
     dtypes += [None] * (len(found) - len(dtypes))
-    return [_finished(each, dtype) for each, dtype in zip(found, dtypes, strict=False)]
+    statics = [_finished(each, dtype) for each, dtype in zip(found, dtypes, strict=False)]
+    hints = attrs.get("_output_shapes")
+    if isinstance(hints, list) and len(hints) == len(statics):
+        return [_hinted(static, hint) for static, hint in zip(statics, hints, strict=True)]
+    return statics
+
+
+def _hinted(static: Static, hint: Any) -> Static:
+    """The Static with sizes filled in from ``_output_shapes``; our own reading wins."""
+    ours, theirs = static.shape, hint.dims if isinstance(hint, Shape) else None
+    if theirs is None or (ours is not None and (None not in ours or len(ours) != len(theirs))):
+        return static
+    merged = theirs if ours is None else tuple(
+        b if a is None else a for a, b in zip(ours, theirs, strict=True)
+    )
+    return dataclasses.replace(static, shape=merged)
 
 
 def _dtypes(op: str, attrs: Mapping[str, AttrValue]) -> list[DType | None]:
@@ -73,12 +109,13 @@ def _finished(result: Any, dtype: DType | None) -> Static:
         return Static(result, None, dtype)
     dtype = result.dtype or dtype
     if result.value is None or result.value.size > MAX_ELEMENTS:
-        return Static(result.shape, None, dtype)
+        return Static(result.shape, None, dtype, result.handle)
     import numpy as np
 
-    items = [_fit(e, dtype) for e in result.value.ravel()]
+    with np.errstate(all="ignore"):
+        items = [_fit(e, dtype) for e in result.value.ravel()]
     if items and all(e is None for e in items):
-        return Static(result.shape, None, dtype)
+        return Static(result.shape, None, dtype, result.handle)
     value = np.empty(len(items), object)
     value[:] = items
     return Static(tuple(result.value.shape), value.reshape(result.value.shape), dtype)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
-from modelfmt.errors import MismatchError, Where
+from modelfmt.errors import NOWHERE, MismatchError, Where
 from modelfmt.storage.files import FileSpan, Piece, iterate_piece, piece_bytes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Tensor:
     dtype: DType
     shape: tuple[int, ...]
     payload: Piece = b""
-    origin: Where = Where()
+    origin: Where = NOWHERE
     strings: Callable[[], list[bytes]] | None = None
 
     @classmethod

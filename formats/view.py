@@ -91,10 +91,12 @@ class View:
             graph[parse_input(tensor).node]
         for name in self._order(parse_input(o).node for o in wanted):
             self._visit(name)
+        if not outputs:
+            wanted = [o for o in wanted if self._is_computed(o)]
         self.outputs = [self.resolve(o) for o in wanted]
-        self.output_names = wanted
-        found = [n.name for n in graph.values() if n.op in ("Placeholder", "PlaceholderV2")]
-        self.inputs = [_plain(i) for i in inputs] if inputs else [n for n in found if n in self.live]
+        self.inputs = [_plain(i) for i in inputs or ()] or [
+            name for name in graph if name in self.live and self.live[name].op == "Placeholder"
+        ]
 
     # -- questions that codecs ask ------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class View:
         if opdefs.get(node.op) is None:
             return None
         kinds = opdefs.output_dtypes(node.op, node.attrs)
-        return kinds[edge.index] if edge.index < len(kinds) else None
+        return kinds[edge.port] if edge.port < len(kinds) else None
 
     def ints(self, tensor: str) -> list[int | None] | None:
         """The elements of a small integer tensor, None for the unknown ones; None if unknown."""
@@ -182,6 +184,13 @@ class View:
                 for i in node.inputs:
                     readers.setdefault(parse_input(i).node, set()).add(node.name)
         return readers
+
+    def _is_computed(self, tensor: str) -> bool:
+        """Whether a sink is more than a leftover: no dead branch, no known value."""
+        resolved = self.resolve(tensor)
+        leftover = parse_input(resolved).node in self._dead or resolved in self._dead
+        known = resolved in self._constant or self.static(resolved).value is not None
+        return not leftover and not known
 
     # -- how the view is made -----------------------------------------------------------------
 
@@ -281,7 +290,7 @@ class View:
 def _plain(tensor: str) -> str:
     """``a:0`` and ``a`` are one tensor: the short spelling."""
     edge = parse_input(tensor)
-    return tensor_name(edge.node, max(edge.index, 0))
+    return tensor_name(edge.node, max(edge.port, 0))
 
 
 def sinks(graph: Graph) -> list[str]:

@@ -147,8 +147,8 @@ LSTMCell units activation recurrent_activation use_bias kernel_initializer recur
   kernel_constraint recurrent_constraint bias_constraint dropout recurrent_dropout 3:seed
 Lambda 2:module 2:function_type 2:output_shape_type 2:output_shape_module
   function output_shape mask arguments
-LayerNormalization axis epsilon center scale beta_initializer gamma_initializer beta_regularizer
-  gamma_regularizer beta_constraint gamma_constraint
+LayerNormalization 3:rms_scaling axis epsilon center scale beta_initializer gamma_initializer
+  beta_regularizer gamma_regularizer beta_constraint gamma_constraint
 LeakyReLU 3:negative_slope 2:alpha
 LocallyConnected1D@2 filters kernel_size strides padding data_format activation use_bias
   kernel_initializer bias_initializer kernel_regularizer bias_regularizer kernel_constraint

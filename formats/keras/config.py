@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelfmt.errors import CorruptFileError, located
-from modelfmt.keras import dialects, nodes
+from modelfmt.keras import dialects, nodes, operations
 from modelfmt.keras.writing import write_config
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec
 
@@ -124,6 +124,8 @@ def _read_layer(row: Any, major: int) -> Layer:
         layer.config = {k: v for k, v in network.extras.get("config", {}).items()
                         if k == "trainable"}
         return layer
+    if major == 3 and row.get("inbound_nodes") and operations.is_unmarked(row):
+        extras["module"] = operations.module_of(class_name)
     if not isinstance(body, dict) or not isinstance(name, str):
         raise CorruptFileError(f"a {class_name} layer without a name", found=f"{row!r:.80}")
     with located(key=f'layer "{name}"'):

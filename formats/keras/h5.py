@@ -21,6 +21,7 @@ from typing import Any
 from modelfmt.container import Container
 from modelfmt.errors import CorruptFileError, MissingError, Where, located
 from modelfmt.keras.config import read_config, write_config
+from modelfmt.keras.operations import is_operation
 from modelfmt.keras.stored import (
     StoredTensors,
     group_at,
@@ -29,7 +30,6 @@ from modelfmt.keras.stored import (
     read_tensor,
     write_names,
 )
-from modelfmt.keras.writing import is_operation
 from modelfmt.network import Layer, Network, model_order
 from modelfmt.storage.files import FileSpan, SourceFile, atomic_output
 from modelfmt.storage.hdf5 import Hdf5Group, Hdf5Reader, write_hdf5

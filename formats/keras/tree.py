@@ -20,8 +20,8 @@ from typing import Any
 from modelfmt.errors import ConversionError, located
 from modelfmt.keras.accepted import words
 from modelfmt.keras.h5 import saved_layers
+from modelfmt.keras.operations import is_operation
 from modelfmt.keras.stored import group_at, put
-from modelfmt.keras.writing import is_operation
 from modelfmt.network import Config, Layer, Network
 from modelfmt.storage.hdf5 import Hdf5Group
 from modelfmt.tensor import Tensor

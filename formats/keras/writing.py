@@ -10,6 +10,7 @@ from typing import Any
 from modelfmt.errors import ConversionError, MissingError, UnknownLayerError, located
 from modelfmt.keras import dialects, nodes
 from modelfmt.keras.accepted import is_built_in
+from modelfmt.keras.operations import is_operation
 from modelfmt.network import Config, Layer, Network, Ref, Spec, model_order
 
 _KERAS2_ONLY_OPS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
@@ -95,12 +96,6 @@ def _write_nested(layer: Layer, inner: Network, major: int) -> Config:
                 "registered_name": class_name if class_name == "Functional" else None}
     return {"module": layer.extras["module"], "class_name": class_name, "config": config,
             "registered_name": layer.extras.get("registered_name")}
-
-
-def is_operation(layer: Layer) -> bool:
-    """Whether this is an operation of Keras 3 (keras.ops): in the config, but no ``Layer``."""
-    module = str(layer.extras.get("module") or "")
-    return module.startswith(("keras.src.ops.", "keras.ops"))
 
 
 def _refuse_foreign(layer: Layer, network: Network, major: int) -> None:

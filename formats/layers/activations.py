@@ -12,11 +12,9 @@ from typing import Any
 from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
-
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import (
-
     Field,
     Match,
     OneOf,
@@ -136,6 +134,7 @@ class Activation(LayerCodec):
 
     class_name = "Activation"
     config = {"activation": "linear"}
+    scopes = ("Gelu", "clip_by_value")
     template = OneOf(
         tuple(
             only(template, activation=name)

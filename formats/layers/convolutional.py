@@ -7,7 +7,6 @@ from typing import Any
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
-
 from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.codec import Derived
 from modelfmt.layers.registry import register_layer

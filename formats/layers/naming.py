@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,13 +33,8 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
 
 def _scope(item: Recognised) -> str:
     """The scope shared by a claim's nodes, without those that the layer opens in itself."""
-    paths = [name.split("/")[:-1] for name in item.claim.nodes]
-    common = paths[0]
-    for path in paths[1:]:
-        size = next(
-            (k for k, (a, b) in enumerate(zip(common, path)) if a != b), min(len(common), len(path))
-        )
-        common = common[:size]
+    folders = [name.rpartition("/")[0] for name in item.claim.nodes]
+    common = posixpath.commonpath(folders).split("/")
     while len(common) > 1 and re.sub(r"_\d+$", "", common[-1]) in item.codec.scopes:
         common = common[:-1]
     return "/".join(common)

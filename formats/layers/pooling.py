@@ -16,8 +16,7 @@ from modelfmt.layers.spatial import (
     channels_last,
     pair,
 )
-from modelfmt.layers.template import Input, op
-from modelfmt.layers.template import Match as Match
+from modelfmt.layers.template import Input, Match, op
 from modelfmt.network import Config, Layer
 from modelfmt.view import View
 
@@ -92,11 +91,10 @@ class _GlobalPooling2D(LayerCodec):
         if node is None or axes is None or shape is None or len(shape) != 4 or None in axes:
             return None
         positive = sorted((axis or 0) % 4 for axis in axes)
-        formats = {(1, 2): "channels_last", (2, 3): "channels_first"}
-        if tuple(positive) not in formats:
+        if positive not in ([1, 2], [2, 3]):
             return None
         config = {
-            "data_format": formats[tuple(positive)],
+            "data_format": "channels_last" if positive == [1, 2] else "channels_first",
             "keepdims": bool(graph.attr(node, "keep_dims")),
         }
         source = graph.resolve(node.inputs[0])

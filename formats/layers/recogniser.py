@@ -17,7 +17,6 @@ from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.naming import layer_names
 from modelfmt.layers.registry import codecs
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
-from modelfmt.tensor import Tensor
 from modelfmt.view import View
 
 
@@ -56,7 +55,8 @@ def recognise(view: View, name: str = "model") -> Network:
         layer.calls.append(call)
     network.inputs = [made[tensor] for _, tensor in inputs]
     network.outputs = [made[tensor] for tensor in view.outputs]
-    _fuse_activations(network, {item.tensor: wanted for item, wanted in zip(found, names)}, made)
+    wished = {made[item.tensor].layer: name for item, name in zip(found, names, strict=True)}
+    _fuse_activations(network, wished)
     network.layers = model_order(network)
     return network
 
@@ -144,8 +144,7 @@ def _input_layer(tensor: str, view: View) -> tuple[Layer, str]:
     config: Config = {
         "batch_shape": None if spec.shape is None else list(spec.shape), "dtype": spec.dtype,
     }
-    layer = Layer("InputLayer", name, config, calls=[Call([], outputs=[spec])])
-    return layer, tensor
+    return Layer("InputLayer", name, config), tensor
 
 
 def _layer(item: Recognised, name: str) -> Layer:
@@ -184,8 +183,10 @@ def _spec(tensor: str, view: View) -> Spec:
     return Spec(view.shape(tensor), dtype.name if dtype else "float32")
 
 
-def _fuse_activations(network: Network, wanted: dict[str, str], made: dict[str, Ref]) -> None:
+def _fuse_activations(network: Network, wished: dict[str, str]) -> None:
     """Make an activation that stands in its layer's own scope the layer's ``activation``.
+
+    ``wished`` has the name that each layer's scope asked for.
 
     Only where the activation is the sole reader, so that the model's tensors stay what they were.
     """
@@ -195,7 +196,6 @@ def _fuse_activations(network: Network, wanted: dict[str, str], made: dict[str, 
             for ref in call.inputs:
                 readers.setdefault(ref.layer, []).append(layer)
     outputs = {ref.layer for ref in network.outputs}
-    names = {made[tensor].layer: name for tensor, name in wanted.items()}
     gone: dict[str, str] = {}
     for layer in list(network.layers):
         function = activation_of(layer)
@@ -204,7 +204,7 @@ def _fuse_activations(network: Network, wanted: dict[str, str], made: dict[str, 
         before = network.layer(layer.calls[0].inputs[0].layer)
         if (
             before.config.get("activation") == "linear"
-            and names.get(before.name) == names[layer.name]
+            and wished.get(before.name) == wished[layer.name]
             and before.name not in outputs
             and readers.get(before.name) == [layer]
             and len(before.calls) == 1

@@ -223,7 +223,7 @@ class Op(Template):
                 yield so_far
             return
         node = view.producer(tensor)
-        if node is None or node.op != self.name or parse_input(tensor).index:
+        if node is None or node.op != self.name or parse_input(tensor).port:
             return
         if len(node.inputs) != len(self.operands) or view.constant(tensor) is not None:
             return

@@ -115,6 +115,5 @@ def _schedule(network: Network) -> Iterator[tuple[Layer, int]]:
 
 def _note_specs(layer: Layer, index: int, made: list[str], graph: GraphBuilder) -> None:
     """Remember the outputs' static shapes on the call; Keras 3 configs want them."""
-    while len(layer.calls) <= index:
-        layer.calls.append(Call([]))
-    layer.calls[index].outputs = [Spec(graph.shape(t), graph.dtype(t).name) for t in made]
+    if layer.calls:
+        layer.calls[index].outputs = [Spec(graph.shape(t), graph.dtype(t).name) for t in made]

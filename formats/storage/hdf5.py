@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
+
 from modelfmt.errors import (
     CorruptFileError,
     MismatchError,
@@ -203,7 +204,8 @@ class Hdf5Reader:
         Raises:
             UnsafeFileError: on reaching a link out of the file.
         """
-        entered = {self._address(self._open("/"))}
+        with _translated(self.path, _key("/")):
+            entered = {self._address(self._open("/"))}
         pending = self.members("/")[::-1]
         while pending:
             path = pending.pop()

@@ -153,7 +153,7 @@ def _run(report: Report, feeds: Arrays) -> Arrays:
     }
     with tempfile.TemporaryDirectory() as folder:
         fed, made = os.path.join(folder, "in.npz"), os.path.join(folder, "out.npz")
-        np.savez(fed, **feeds)
+        np.savez(fed, allow_pickle=False, **feeds)
         task = {
             "path": os.path.abspath(report["path"]), "kind": report["kind"], "legacy": legacy,
             "inputs": fed, "outputs": made,
@@ -217,7 +217,7 @@ def _child(task: Mapping[str, Any]) -> None:
     with np.load(task["inputs"], allow_pickle=False) as stored:
         feeds = {name: stored[name] for name in stored.files}
     run = _child_graph if task["kind"] == "graphdef" else _child_keras
-    np.savez(task["outputs"], **run(task, feeds))
+    np.savez(task["outputs"], allow_pickle=False, **run(task, feeds))
 
 
 def _child_graph(task: Mapping[str, Any], feeds: Arrays) -> Arrays:

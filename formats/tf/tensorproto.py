@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from modelfmt import dtypes
 from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
-from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes
+from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes, piece_length
 from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 
@@ -51,8 +51,7 @@ def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None
     """
     origin = origin or (source.where if isinstance(source, FileSpan) else Where())
     view = source.view() if isinstance(source, FileSpan) else memoryview(source)
-    dtype, shape = dtypes.float32, ()
-    number = 0
+    number, shape = 0, tuple[int, ...]()
     content: Piece | None = None
     typed: list[wire.Span] = []
     for span in wire.scan(view):
@@ -82,7 +81,7 @@ def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None
         raise UnsupportedError(f"a constant of dtype {dtype}", where=origin)
     size = tensor.nbytes
     if content is not None:
-        length = content.length if isinstance(content, FileSpan) else len(content)
+        length = piece_length(content)
         if length != size:
             raise CorruptFileError(
                 "tensor_content does not fit the shape", where=origin,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from modelfmt import dtypes, opdefs
 from modelfmt.errors import MismatchError, MissingError, UnsupportedError
 from modelfmt.graph import Func, Placeholder, Shape

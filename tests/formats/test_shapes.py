@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from modelfmt import dtypes
 from modelfmt.errors import MismatchError, MissingError
 from modelfmt.graph import Placeholder, Shape
@@ -101,6 +102,10 @@ SHAPES: list[tuple[str, dict[str, Any], list[Static], Any]] = [
     ("Max", {}, [s(N, 4), c(-1)], (N,)),
     ("Sum", {}, [s(N, 4), UNKNOWN], N),
     ("Sum", {}, [s(N, 4), s()], (N,)),
+    ("Sum", {}, [s(), s(N)], ()),
+    ("StringJoin", {}, [s(), s(N, 2), s(3, 2)], (3, 2)),
+    ("StringJoin", {}, [s(), UNKNOWN], N),
+    ("StringJoin", {}, [s(), s()], ()),
     ("Any", {"keep_dims": True}, [s(3, 4), UNKNOWN], (N, N)),
     ("ArgMax", {}, [s(N, 4, 5), c(1)], (N, 5)),
     ("ConcatV2", {}, [s(N, 3), s(N, 4), c(-1)], (N, 7)),
@@ -209,6 +214,31 @@ def test_dtypes_come_along() -> None:
     assert infer("Relu", {"T": F32}, [s(N)])[0].dtype == F32
     assert infer("Relu", {}, [s(N)])[0].dtype is None
     assert infer("Relu", {"T": Placeholder("T")}, [s(N)])[0].shape == (N,)
+
+
+def test_a_variable_is_known_behind_its_handle() -> None:
+    handle = infer("VarHandleOp", {"dtype": F32, "shape": Shape((9, 4))}, [])[0]
+    assert handle.shape == ()
+    passed = infer("Identity", {}, infer("Enter", {"frame_name": "f"}, [handle]))[0]
+    assert infer("ReadVariableOp", {"dtype": F32}, [passed])[0].shape == (9, 4)
+    assert infer("ResourceGather", {"dtype": F32}, [handle, s(N, 5)])[0].shape == (N, 5, 4)
+    assert value_of(infer("VariableShape", {}, [handle])[0]) == [9, 4]
+    assert infer("ReadVariableOp", {"dtype": F32}, [UNKNOWN])[0].shape is None
+
+
+def test_output_shapes_fill_in_what_no_rule_tells() -> None:
+    hint: dict[str, Any] = {"_output_shapes": [Shape((5, 3))], "Tout": [F32]}
+    assert infer("PartitionedCall", hint, [])[0].shape == (5, 3)
+    assert infer("Relu", hint, [s(N, 4)])[0].shape == (5, 4)
+    assert infer("Relu", hint, [s(N, 4, 4)])[0].shape == (N, 4, 4)
+
+
+def test_an_old_placeholder_of_shape_nothing_is_of_any_shape() -> None:
+    attrs = {"dtype": F32, "shape": Shape(())}
+    assert infer("Placeholder", attrs, [])[0].shape == ()
+    assert infer("Placeholder", attrs, [], producer=24)[0].shape == ()
+    assert infer("Placeholder", attrs, [], producer=23)[0].shape is None
+    assert infer("Placeholder", attrs, [], producer=0)[0].shape is None
 
 
 # --- values ---
@@ -420,7 +450,7 @@ def _cases() -> list[tuple[str, dict[str, Any], list[Any]]]:
             cases.append(("GatherV2", {}, [full, np.zeros((2, 3), np.int32), i32(axis)]))
             cases.append(("Split", {"num_split": 2},
                           [i32(axis), [d and 2 * d for d in full]]))
-            sizes = [rng.choice([-1, d and rng.randint(0, d) or 0]) for d in full]
+            sizes = [rng.choice([-1, rng.randint(0, d) if d else 0]) for d in full]
             cases.append(("Slice", {}, [full, i32([0] * rank), i32(sizes)]))
             squeezed = [*full[:1], 1, *full[1:]]
             cases.append(("Squeeze", {"squeeze_dims": [1]}, [squeezed]))
@@ -458,8 +488,9 @@ def _cases() -> list[tuple[str, dict[str, Any], list[Any]]]:
 def test_shapes_equal_tensorflows() -> None:
     """Where TensorFlow knows a size, so do we, and the same; and we accept what it accepts."""
     tf = pytest.importorskip("tensorflow")
-    from modelfmt import opdefs
     from tensorflow.python.framework import op_def_library  # noqa: F401  registers the ops
+
+    from modelfmt import opdefs
 
     checked = 0
     for op, attrs, inputs in _cases():
@@ -520,3 +551,50 @@ def _create(tf: Any, graph: Any, op: str, tensors: list[Any], attrs: dict[str, A
     with make().as_default() as fresh:
         tf.import_graph_def(definition, name="")
         return fresh.get_operation_by_name("node")
+
+
+# --- nonsense ---
+
+
+def test_nonsense_gives_named_errors_only() -> None:
+    """Random attrs, shapes and values for every op with a rule: an answer, or a named error."""
+    from modelfmt import opdefs
+    from modelfmt.errors import ModelFormatError
+    from modelfmt.opdef_rows import ROWS
+
+    rng = random.Random(7)
+    ints = [-1, 0, 1, 2, 3, 2**31, 2**62, -(2**62)]
+    odd: list[Any] = [*ints, 1.5, float("nan"), "SAME", "NC", b"\xff", True, F32, Shape((N, 2)),
+                      [], [1, 2, 2, 1], [0, 0, 0], ["x"], Placeholder("p")]
+
+    def static() -> Static:
+        kind = rng.random()
+        if kind < 0.2:
+            return UNKNOWN
+        if kind < 0.6:
+            return Static(tuple(rng.choice([N, 0, 1, 2, 3, 2**40]) for _ in range(rng.randint(0, 5))))
+        items = [rng.choice([*ints, N, float("inf"), True]) for _ in range(4)]
+        array = np.array(items[: rng.randint(0, 4)], object)
+        if kind < 0.7:
+            array = np.array(items, object).reshape(2, 2)
+        return Static(array.shape, array) if kind < 0.9 else c(rng.choice([1, 0, -1, 7]))
+
+    for line in ROWS.splitlines():
+        if not line or line[0] in " #":
+            continue
+        opdef = opdefs.get(line.partition("(")[0])
+        assert opdef
+        for _ in range(40):
+            attrs = {a.name: rng.choice(odd) for a in opdef.attrs if rng.random() < 0.4}
+            for a in opdef.attrs:
+                if a.type == "list(int)" and rng.random() < 0.5:
+                    attrs[a.name] = [rng.choice([1, 2, 3]) for _ in range(rng.choice([4, 5, 8]))]
+                if a.type == "int" and rng.random() < 0.5:
+                    attrs[a.name] = rng.randint(0, 4)
+            inputs = [static() for _ in range(rng.randint(0, 6))]
+            try:
+                results = infer(opdef.name, attrs, inputs)
+            except ModelFormatError:
+                continue
+            for result in results:
+                assert result.value is None or tuple(result.value.shape) == result.shape

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-MAJOR = int(sys.argv[1])
-if MAJOR == 2:
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    import tf_keras as keras
-else:
-    import keras
 import numpy as np
+
 from modelfmt.keras.archive import KerasArchive, write_archive_model
 from modelfmt.keras.h5 import KerasH5, write_h5
 from modelfmt.network import Layer, Network
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+MAJOR = int(sys.argv[1])
+os.environ["TF_USE_LEGACY_KERAS"] = str(int(MAJOR == 2))
+keras: Any = importlib.import_module("tf_keras" if MAJOR == 2 else "keras")
 
 L = keras.layers
 STATISTICS = ("moving_mean", "moving_variance")
@@ -73,8 +73,39 @@ def recurrent() -> Any:
     return keras.Model(i, L.LSTM(3, name="lstm")(x), name="recurrent")
 
 
+def operations() -> Any:
+    """Operators on tensors: TFOpLambda in Keras 2, keras.ops in Keras 3."""
+    i = keras.Input((6, 4), name="x")
+    return keras.Model(i, L.Dense(2, name="d")((i * 2.0 + 1.0)[:, 1:, ::2] - i[:, :-1, :2]),
+                       name="operations")
+
+
+class Scale(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    """A custom layer: y = x * s."""
+
+    def __init__(self, start: float = 1.0, **more: Any) -> None:
+        super().__init__(**more)
+        self.start = start
+
+    def build(self, shape: Any) -> None:
+        self.s = self.add_weight(name="s", shape=(shape[-1],), initializer="ones")
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return x * self.s
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "start": self.start}
+
+
+def custom() -> Any:
+    i = keras.Input((4,), name="x")
+    return keras.Model(i, L.Dense(2, name="d")(Scale(name="scale")(i)), name="custom")
+
+
 CASES = {"sequential": sequential, "branches": branches, "nested": nested,
-         "frozen": lambda: nested(True), "recurrent": recurrent}
+         "frozen": lambda: nested(True), "recurrent": recurrent,
+         "custom": custom, "operations": operations}
 
 
 def bound(network: Network) -> Network:
@@ -125,7 +156,8 @@ def run(folder: str) -> None:
                     write_h5(network, target, major=MAJOR)
                 else:
                     write_archive_model(network, target)
-                again = keras.models.load_model(target, compile=False)
+                again = keras.models.load_model(
+                    target, compile=False, custom_objects={"Scale": Scale})
                 assert [x.name for x in again.layers] == [x.name for x in model.layers]
                 got = again.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
                 pairs = zip(wanted, got, strict=True) if isinstance(wanted, list) else [

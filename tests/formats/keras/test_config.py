@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from modelfmt.errors import CorruptFileError, UnknownLayerError
 from modelfmt.keras.config import major_of, read_config
 from modelfmt.keras.writing import write_config

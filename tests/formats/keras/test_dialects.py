@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from modelfmt.errors import ConversionError, UnknownLayerError
 from modelfmt.keras.dialects import normalise, specialise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from modelfmt.errors import ConversionError, CorruptFileError
 from modelfmt.keras.nodes import map_refs, read_call, read_ref, refs_in, write_call_2, write_call_3
 from modelfmt.network import Call, Ref, Spec

@@ -138,9 +138,9 @@ def test_missing_member(tmp_path: Path) -> None:
 
 
 def test_wrong_checksum(tmp_path: Path, make: Callable[..., Path]) -> None:
-    with ArchiveReader(damaged(tmp_path, ONE.replace(b"ahi", b"ahj"))) as archive:
-        with pytest.raises(ChecksumError) as caught:
-            archive.check("a")
+    path = damaged(tmp_path, ONE.replace(b"ahi", b"ahj"))
+    with ArchiveReader(path) as archive, pytest.raises(ChecksumError) as caught:
+        archive.check("a")
     assert (caught.value.stored, caught.value.computed) == (0xD8932AAC, zlib.crc32(b"hj"))
     raw = make(("a", b"hi" * 50), compression=zipfile.ZIP_DEFLATED).read_bytes()
     wrong = raw.replace(struct.pack("<I", zlib.crc32(b"hi" * 50)), b"\1\2\3\4")
@@ -174,26 +174,27 @@ def test_damaged_member(
     tmp_path: Path, at: int, value: bytes, error: type[ModelFormatError], words: str
 ) -> None:
     content = ONE[:at] + value + ONE[at + len(value) :]
-    with ArchiveReader(damaged(tmp_path, content)) as archive:
-        with pytest.raises(ModelFormatError, match=words) as caught:
-            archive.member("a")
+    path = damaged(tmp_path, content)
+    with ArchiveReader(path) as archive, pytest.raises(ModelFormatError, match=words) as caught:
+        archive.member("a")
     assert type(caught.value) is error
 
 
 def test_broken_stream(tmp_path: Path, make: Callable[..., Path]) -> None:
     raw = make(("a", bytes(range(256)) * 9), compression=zipfile.ZIP_DEFLATED).read_bytes()
-    with ArchiveReader(damaged(tmp_path, raw[:31] + b"\xff" * 9 + raw[40:])) as archive:
-        with pytest.raises(CorruptFileError):
-            archive.member("a")
+    path = damaged(tmp_path, raw[:31] + b"\xff" * 9 + raw[40:])
+    with ArchiveReader(path) as archive, pytest.raises(CorruptFileError):
+        archive.member("a")
 
 
 @pytest.mark.parametrize("declared", [1 << 30, 1 << 20], ids=["honest", "lying"])
 def test_bomb(tmp_path: Path, make: Callable[..., Path], declared: int) -> None:
     raw = make(("a", bytes(100 << 20)), compression=zipfile.ZIP_DEFLATED).read_bytes()
     size = struct.pack("<I", 100 << 20)
-    with ArchiveReader(damaged(tmp_path, raw.replace(size, struct.pack("<I", declared)))) as archive:
-        with pytest.raises((UnsafeFileError, ChecksumError)) as caught:
-            archive.member("a")
+    path = damaged(tmp_path, raw.replace(size, struct.pack("<I", declared)))
+    errors = (UnsafeFileError, ChecksumError)
+    with ArchiveReader(path) as archive, pytest.raises(errors) as caught:
+        archive.member("a")
     assert (type(caught.value) is UnsafeFileError) == (declared == 1 << 30)
 
 

@@ -71,9 +71,11 @@ def test_existing_output_needs_force(tmp_path: Path) -> None:
 
 
 def test_folder_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist") as caught:
-        with atomic_output(tmp_path / "no" / "out"):
-            pytest.fail("work began")
+    with (
+        pytest.raises(OutputError, match="does not exist") as caught,
+        atomic_output(tmp_path / "no" / "out"),
+    ):
+        pytest.fail("work began")
     assert caught.value.exit_status == 2
     with pytest.raises(OutputError), atomic_folder(tmp_path / "no" / "out"):
         pytest.fail("work began")
@@ -82,9 +84,11 @@ def test_folder_must_exist(tmp_path: Path) -> None:
 def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(OutputError, match="not a regular file"):
-            with atomic_output(place, force=True):
-                pytest.fail("work began")
+        with (
+            pytest.raises(OutputError, match="not a regular file"),
+            atomic_output(place, force=True),
+        ):
+            pytest.fail("work began")
 
 
 def test_mode_follows_the_umask(tmp_path: Path) -> None:
@@ -154,9 +158,13 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "diary").write_bytes(b"")
-    with pytest.raises(OutputError, match="diary"):
-        with atomic_folder(home, force=True, markers=["marker"]):
-            pytest.fail("work began")
-    with pytest.raises(OutputError, match="not a folder"):
-        with atomic_folder(home / "diary", force=True):
-            pytest.fail("work began")
+    with (
+        pytest.raises(OutputError, match="diary"),
+        atomic_folder(home, force=True, markers=["marker"]),
+    ):
+        pytest.fail("work began")
+    with (
+        pytest.raises(OutputError, match="not a folder"),
+        atomic_folder(home / "diary", force=True),
+    ):
+        pytest.fail("work began")

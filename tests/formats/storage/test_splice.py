@@ -58,7 +58,7 @@ def test_deleting_everything_leaves_no_bytes(message: FileSpan) -> None:
 
 
 def test_nested(message: FileSpan) -> None:
-    inner = splice(message, [(list(scan(message.view()))[0], [b"x" * 200])])
+    inner = splice(message, [(next(iter(scan(message.view()))), [b"x" * 200])])
     outer = delimited(7, inner)
     assert joined(outer) == length_delimited(7, b"x" * 200 + b"".join(FIELDS[1:]))
     assert isinstance(outer[-1], FileSpan)
@@ -72,7 +72,7 @@ def test_edits_must_be_in_order(message: FileSpan, order: tuple[int, int]) -> No
 
 
 def test_edit_past_the_end(message: FileSpan) -> None:
-    span = list(scan(message.view()))[0]._replace(start=100, offset=100)
+    span = next(iter(scan(message.view())))._replace(start=100, offset=100)
     with pytest.raises(MismatchError, match="pass the end"):
         splice(message, [(span, [])])
 

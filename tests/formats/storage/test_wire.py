@@ -49,14 +49,14 @@ def test_spans_are_named_and_tile_the_message() -> None:
 
 
 def test_write_what_was_scanned() -> None:
-    assert MESSAGE == b"".join([
+    assert b"".join([
         wire.varint_field(1, 150),
         wire.length_delimited(2, b"testing"),
         wire.tag(3, wire.I32) + wire.fixed32(0x04030201),
         wire.tag(4, wire.I64) + wire.fixed64(0x0807060504030201),
         wire.length_delimited(100, b""),
         wire.varint_field(2, 5),
-    ])
+    ]) == MESSAGE
     assert wire.read_fixed32(MESSAGE, 13) == 0x04030201
     assert wire.read_fixed64(MESSAGE, 18) == 0x0807060504030201
 
