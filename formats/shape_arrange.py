@@ -13,6 +13,8 @@ from modelfmt.shape_core import (
     Static,
     array,
     full,
+    is_small,
+    known,
     product,
     valued,
 )
@@ -99,8 +101,8 @@ def reshape(call: Call) -> Static:
         if unknown and rest:
             sizes[unknown[0]] = total // rest
     value = call.value(0)
-    if value is not None and None not in sizes and product(sizes) == value.size:
-        return Static(tuple(sizes), value.reshape([e for e in sizes if e is not None]))
+    if value is not None and is_small(tuple(sizes)) and product(sizes) == value.size:
+        return Static(tuple(sizes), value.reshape(known(sizes)))
     return Static(tuple(sizes))
 
 
@@ -158,9 +160,11 @@ def tile(call: Call) -> Static:
         return Static((None,) * len(shape))
     if len(times) != len(shape):
         call.fail("length of multiples", len(shape), len(times))
+    if any(e is not None and e < 0 for e in times):
+        call.fail("multiples", "at least 0", times)
     result = tuple(product(pair) for pair in zip(shape, times, strict=True))
-    value, total = call.value(0), product(result)
-    if value is None or every is None or total is None or total > MAX_ELEMENTS:
+    value = call.value(0)
+    if value is None or every is None or not is_small(result):
         return Static(result)
     import numpy as np
 
@@ -217,10 +221,10 @@ def transpose(call: Call) -> Static:
 
 
 def invert_permutation(call: Call) -> Static:
-    order = call.value(0)
-    if order is None or None in order or sorted(order.ravel()) != list(range(order.size)):
+    order = call.known(0)
+    if call.value(0) is None or order is None or sorted(order) != list(range(len(order))):
         return Static(call.shape(0))
-    result = [0] * order.size
+    result = [0] * len(order)
     for index, axis in enumerate(order):
         result[axis] = index
     return valued(array(result))
@@ -235,8 +239,8 @@ def reverse(call: Call) -> Static:
         axes = [axis for axis, flag in enumerate(axes) if flag]
     import numpy as np
 
-    gone = tuple(call.axis(axis, value.ndim) for axis in axes)
-    return valued(np.flip(value, gone))
+    turned = {call.axis(axis, value.ndim) for axis in axes}
+    return valued(array(np.flip(value, tuple(turned))))
 
 
 _FAMILIES: dict[Rule, str] = {

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Values of more elements than this are not followed: they are weights, not shapes.
 MAX_ELEMENTS = 64
 
+#: numpy 1 knows no more dimensions.
+MAX_VALUE_RANK = 32
+
 #: TensorFlow's TensorShape holds no more dimensions.
 MAX_RANK = 254
 
@@ -160,6 +163,16 @@ class Call:
         sizes = self.vector(index)
         return None if sizes is None or None in sizes else list(known(sizes))
 
+    def pairs(self, index: int, rows: int) -> list[list[Size]]:
+        """The ints of an input of shape (rows, 2): paddings, crops."""
+        shape = self.shape(index)
+        if shape is not None:
+            self.merge_shapes((rows, 2), shape, f"shape of input {index}")
+        value = self.value(index)
+        if value is None:
+            return [[None, None]] * rows
+        return [[_index(e) for e in row] for row in value]
+
     def dims(self, index: int) -> Dims:
         """The shape that an input describes; negative elements are unknown sizes.
 
@@ -231,12 +244,11 @@ def _index(element: Any) -> Size:
 
 def partial(static: Static) -> Values | None:
     """Like ``elements``, but all unknown where only a small shape is known."""
-    if static.value is not None or static.shape is None or None in static.shape:
+    if static.value is not None:
         return elements(static)
     import numpy as np
 
-    small = math.prod(size or 0 for size in static.shape) <= MAX_ELEMENTS
-    return np.full(known(static.shape), None, object) if small else None
+    return np.full(known(static.shape or ()), None, object) if is_small(static.shape) else None
 
 
 def array(items: object) -> Values:
@@ -250,10 +262,16 @@ def full(shape: Dims, item: object) -> Values | None:
     """A value of one repeated element, where it is small enough."""
     import numpy as np
 
-    if item is None or shape is None or None in shape:
+    if item is None or not is_small(shape):
         return None
-    sizes = known(shape)
-    return np.full(sizes, item, object) if math.prod(sizes) <= MAX_ELEMENTS else None
+    return np.full(known(shape or ()), item, object)
+
+
+def is_small(shape: Dims) -> bool:
+    """Whether a value of that shape is followed; sizes beside a 0 count too, as in numpy."""
+    if shape is None or None in shape or len(shape) > MAX_VALUE_RANK:
+        return False
+    return math.prod(max(size, 1) for size in known(shape)) <= MAX_ELEMENTS
 
 
 def valued(value: Values) -> Static:

@@ -7,15 +7,14 @@ from typing import Any
 from modelfmt.graph import Dims
 from modelfmt.opdefs import MAX_OUTPUTS
 from modelfmt.shape_core import (
-    MAX_ELEMENTS,
     Call,
     Rule,
     Size,
     Static,
     array,
+    is_small,
     known,
     partial,
-    product,
 )
 
 
@@ -32,8 +31,7 @@ def pack(call: Call) -> Static:
         return Static(result)
     parts = [partial(each) for each in call.inputs]
     small = [part for part in parts if part is not None]
-    total = product(result)
-    if len(small) < len(parts) or total is None or total > MAX_ELEMENTS:
+    if len(small) < len(parts) or not is_small(result):
         return Static(result)
     import numpy as np
 
@@ -80,12 +78,11 @@ def concat(call: Call) -> Static:
         for e in column:
             merged = call.merge(merged, e, f"size of axis {d}")
         result.append(merged)
-    total = product(result)
     if all(each.value is None for each in values):
         return Static(tuple(result))
     parts = [partial(each) for each in values]
     small = [part for part in parts if part is not None]
-    if len(small) < len(parts) or total is None or total > MAX_ELEMENTS:
+    if len(small) < len(parts) or not is_small(tuple(result)):
         return Static(tuple(result))
     import numpy as np
 
@@ -110,7 +107,8 @@ def split(call: Call) -> list[Static]:
             call.fail("size to be split", f"a multiple of {many}", total)
         sizes: list[Size] = [None if total is None else total // many] * many
     else:
-        sizes = call.vector(1) or [None] * many
+        given = call.vector(1)
+        sizes = [None] * many if given is None else given
         if len(sizes) != many:
             call.fail("length of size_splits", many, len(sizes))
         others = [e for e in sizes if e is not None and e >= 0]
@@ -142,11 +140,14 @@ def slice_(call: Call) -> Static:
             return Static(None if begins is None else (None,) * len(begins))
         return Static(tuple(None if e is None or e < 0 else e for e in sizes))
     length = len(shape)
-    begins, sizes = begins or [None] * length, sizes or [None] * length
+    begins = [None] * length if begins is None else begins
+    sizes = [None] * length if sizes is None else sizes
     if len(begins) != length or len(sizes) != length:
         call.fail("length of begin and size", length, (len(begins), len(sizes)))
     result: list[Size] = []
     for total, begin, count in zip(shape, begins, sizes, strict=True):
+        if begin is not None and begin < 0:
+            call.fail("begin", "at least 0", begin)
         if count is not None and count >= 0:
             if total is not None and (begin or 0) + count > total:
                 call.fail("slice past the end", f"at most {total}", (begin or 0) + count)
@@ -180,7 +181,9 @@ def strided_slice(call: Call) -> Static:
     if shape is None or spec is None:
         return Static(None)
     unknown: list[Size] = [None] * spec
-    begins, ends, strides = begins or unknown, ends or unknown, strides or unknown
+    begins = unknown if begins is None else begins
+    ends = unknown if ends is None else ends
+    strides = unknown if strides is None else strides
     if not len(begins) == len(ends) == len(strides):
         call.fail("lengths of begin, end, strides", spec, (len(begins), len(ends), len(strides)))
     bits = [1 << i for i in range(spec)]

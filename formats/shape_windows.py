@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from modelfmt.graph import Dims, Shape
-from modelfmt.shape_core import Call, Rule, Size, UnknownShapesError, product
+from modelfmt.shape_core import MAX_RANK, Call, Rule, Size, UnknownShapesError, product
 
 
 def window(
@@ -161,20 +161,24 @@ def bias_add(call: Call) -> Dims:
 
 def pad(call: Call) -> Dims:
     """Pad, PadV2, MirrorPad: paddings (rank, 2), before and after."""
-    shape, table, paddings = call.shape(0), call.shape(1), call.value(1)
-    if shape is None and table is not None and len(table) == 2 and (table[0] or 255) < 255:
-        shape = (None,) * (table[0] or 0)
+    shape, table = call.shape(0), call.shape(1)
+    if shape is None and table is not None and len(table) == 2:
+        shape = None if table[0] is None or table[0] > MAX_RANK else (None,) * table[0]
     if shape is None:
         return None
-    if table is not None:
-        rank = len(shape)
-        call.merge_shapes((rank, 2), table, "shape of the paddings")
-    if paddings is None:
-        return (None,) * len(shape)
-    return tuple(
-        None if size is None or before is None or after is None else size + before + after
-        for size, (before, after) in zip(shape, paddings, strict=True)
-    )
+    result: list[Size] = []
+    for size, (before, after) in zip(shape, call.pairs(1, len(shape)), strict=True):
+        if size is None or before is None or after is None:
+            result.append(None)
+        else:
+            result.append(_positive(call, size + before + after))
+    return tuple(result)
+
+
+def _positive(call: Call, size: int) -> int:
+    if size < 0:
+        call.fail("padded or cropped size", "at least 0", size)
+    return size
 
 
 def space_to_batch(call: Call) -> Dims:
@@ -184,16 +188,14 @@ def space_to_batch(call: Call) -> Dims:
 
     Source: SpaceToBatchShapeHelper, BatchToSpaceShapeHelper in array_ops.cc.
     """
-    shape, blocks, table = call.shape(0), call.vector(1), call.value(2)
+    shape, blocks = call.shape(0), call.vector(1)
     if shape is None:
         return None
     if blocks is None:
         return (None,) * len(shape)
     if len(shape) < len(blocks) + 1:
         call.fail("rank of input 0", f"at least {len(blocks) + 1}", Shape(shape))
-    if table is not None:
-        call.merge_shapes((len(blocks), 2), tuple(table.shape), "shape of paddings or crops")
-    rows = table.tolist() if table is not None else [(None, None)] * len(blocks)
+    rows = call.pairs(2, len(blocks))
     into_batch = call.op == "SpaceToBatchND"
     batch, factor = shape[0], product(blocks)
     sizes: list[Size] = []
@@ -203,7 +205,7 @@ def space_to_batch(call: Call) -> Dims:
         elif into_batch:
             sizes.append(_divide(call, size + before + after, block))
         else:
-            sizes.append(size * block - before - after)
+            sizes.append(_positive(call, size * block - before - after))
     if into_batch:
         batch = product([batch, factor])
     else:

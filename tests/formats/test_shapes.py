@@ -572,7 +572,8 @@ def test_nonsense_gives_named_errors_only() -> None:
         if kind < 0.2:
             return UNKNOWN
         if kind < 0.6:
-            return Static(tuple(rng.choice([N, 0, 1, 2, 3, 2**40]) for _ in range(rng.randint(0, 5))))
+            sizes = [N, 0, 1, 2, 3, 2**40]
+            return Static(tuple(rng.choice(sizes) for _ in range(rng.randint(0, 5))))
         items = [rng.choice([*ints, N, float("inf"), True]) for _ in range(4)]
         array = np.array(items[: rng.randint(0, 4)], object)
         if kind < 0.7:
