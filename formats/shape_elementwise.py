@@ -136,6 +136,11 @@ def select(call: Call) -> Static:
     """SelectV2 broadcasts; Select wants equal shapes, or a scalar or vector condition."""
     if call.op == "Select":
         shape = call.merge_shapes(call.shape(1), call.shape(2), "shapes of the branches")
+        condition = call.shape(0)
+        if shape and condition:
+            chosen = shape[:1] if len(condition) == 1 else shape
+            head = call.merge_shapes(chosen, condition, "shape of the condition") or ()
+            shape = (*head, *shape[len(head) :])
     else:
         shape = call.broadcast(call.shape(0), call.broadcast(call.shape(1), call.shape(2)))
     conditions = call.value(0)
