@@ -14,6 +14,7 @@ from modelfmt import dtypes, opdefs
 from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, located
 from modelfmt.graph import AttrValue, Dims, Graph, Node, Shape, parse_input, tensor_name
+from modelfmt.opages import settled
 from modelfmt.shapes import Static, constant, infer
 from modelfmt.tensor import Tensor
 
@@ -159,7 +160,7 @@ class GraphBuilder(Graph):
                 if tensor_name(*parse_input(i)[:2]) not in self._static:
                     raise MismatchError(f"input {i!r} names no tensor of this graph")
             whole = opdefs.complete(op, [self.dtype(i) for i in inputs], attrs)
-            node = Node(full, op, list(inputs), whole)
+            node = Node(full, op, list(inputs), settled(op, whole))
             value = whole.get("value")
             outputs = (
                 [constant(value)]

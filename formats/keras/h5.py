@@ -80,8 +80,7 @@ class _KerasHdf5(Container):
             raise CorruptFileError("a weight name stands twice", where=Where(self.path, group))
         base = group.strip("/")
         return {
-            name: read_tensor(self.reader, f"{base}/{name}", self.path).renamed(name)
-            for name in names
+            name: self._tensors.at(f"{base}/{name}".strip("/")).renamed(name) for name in names
         }
 
     def _layer_weights(self, base: str) -> dict[str, dict[str, Tensor]]:

@@ -47,6 +47,11 @@ class StoredTensors(Mapping[str, Tensor]):
                 raise MissingError(
                     f"no tensor {name!r}", close_matches=close, where=Where(self._path)
                 )
+        return self.at(name)
+
+    def at(self, name: str) -> Tensor:
+        """The tensor at a path that the file itself states: the others are not listed for it."""
+        if name not in self._known:
             self._known[name] = read_tensor(self._reader, name, self._path)
         return self._known[name]
 

@@ -6,13 +6,16 @@ with an ``activation`` ends with the same templates, so that there is one spelli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
+from modelfmt.graph import Dims
 from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.legalise import SPELLED
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import (
     Field,
@@ -117,8 +120,27 @@ def activation_of(layer: Layer) -> str | None:
     return None
 
 
+def canonical_activation(function: Any) -> list[Layer]:
+    """An activation function in inference form: layers of its own, none for linear."""
+    name = function_name(function)
+    if name == "linear":
+        return []
+    if name == "leaky_relu":
+        return [Layer("LeakyReLU", "", {"negative_slope": 0.2})]
+    spelled = SPELLED[3].get(name)
+    if spelled is not None:
+        return [Layer(class_name, "", dict(config)) for class_name, config in spelled]
+    return [Layer("Activation", "", {"activation": name})]
+
+
 class ActivatedCodec(LayerCodec):
     """A layer whose config has an ``activation``, applied after the template."""
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The layer without its activation, then the activation."""
+        plain = super().canonical(layer, shapes)
+        function = plain[-1].config.pop("activation", None)
+        return [*plain, *canonical_activation(function)]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         outputs = super().write(layer, inputs, graph)
@@ -143,6 +165,10 @@ class Activation(LayerCodec):
             if name not in _OTHERWISE_READ
         )
     )
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """One spelling for each function."""
+        return canonical_activation(layer.config["activation"])
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [write_activation(layer.config["activation"], inputs[0], graph)]
@@ -177,6 +203,12 @@ class LeakyReLU(LayerCodec):
         op("Maximum", X, op("Mul", X, _ALPHA)),
     )
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Without a slope it is relu."""
+        if not layer.config["negative_slope"]:
+            return canonical_activation("relu")
+        return super().canonical(layer, shapes)
+
 
 @register_layer
 class ReLU(LayerCodec):
@@ -204,6 +236,16 @@ class ReLU(LayerCodec):
         only(_clipped(X, 0.0, _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
     )
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The function or layer that computes the same with fewer parameters, if there is one."""
+        slope, threshold = layer.config["negative_slope"], layer.config["threshold"]
+        largest = layer.config["max_value"]
+        if not threshold and not slope and largest in (None, 6.0):
+            return canonical_activation("relu" if largest is None else "relu6")
+        if not threshold and largest is None:
+            return [Layer("LeakyReLU", "", {"negative_slope": slope})]
+        return super().canonical(layer, shapes)
+
     def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
         """As any config; numbers as floats, since files write 0 and 0.0 alike."""
         whole = super().completed(config, weights)
@@ -223,9 +265,17 @@ class ThresholdedReLU(LayerCodec):
     class_name = "ThresholdedReLU"
     config = {"theta": 1.0}
 
-    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+    @staticmethod
+    def _relu(layer: Layer) -> Layer:
         config = {"threshold": float(layer.config["theta"]), "max_value": None, **_NO_SLOPE}
-        return [ReLU.template.write(Layer("ReLU", layer.name, config), inputs, graph)]
+        return Layer("ReLU", layer.name, config)
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """A ReLU with a threshold."""
+        return ReLU().canonical(self._relu(layer), shapes)
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return [ReLU.template.write(self._relu(layer), inputs, graph)]
 
 
 @register_layer
@@ -242,6 +292,12 @@ class ELU(LayerCodec):
         op("SelectV2", _greater(X, 0.0), _ELU, op("Mul", Field("alpha"), _ELU)),
     )
     also_read = (op("SelectV2", _greater(X, 0.0), X, op("Mul", Field("alpha"), _ELU)),)
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """With alpha 1 it is elu."""
+        if layer.config["alpha"] == 1:
+            return canonical_activation("elu")
+        return super().canonical(layer, shapes)
 
 
 @register_layer
@@ -267,13 +323,20 @@ class PReLU(LayerCodec):
         shape, alpha = graph.shape(match.inputs[0]), match.weights["alpha"].root.shape
         if shape is None or len(alpha) != len(shape) - 1:
             return None
-        shared = [
-            axis + 1
-            for axis, (wide, own) in enumerate(zip(shape[1:], alpha, strict=True))
-            if own == 1 and wide != 1
-        ]
-        return match.also(shared_axes=shared or None)
+        return match.also(shared_axes=_shared_axes(shape, alpha))
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The shared axes are those that make a difference."""
+        shape, alpha = shapes[0], layer.weight("alpha").shape
+        if shape is None or len(alpha) != len(shape) - 1:
+            return super().canonical(layer, shapes)
+        return [dataclasses.replace(layer, config={"shared_axes": _shared_axes(shape, alpha)})]
+
+
+def _shared_axes(shape: Sequence[int | None], alpha: Sequence[int]) -> list[int] | None:
+    """The axes along which alpha is 1 and x is not, counted from 1, without the batch."""
+    sizes = enumerate(zip(shape[1:], alpha, strict=True))
+    return [axis + 1 for axis, (wide, own) in sizes if own == 1 and wide != 1] or None
 
 
 
@@ -290,15 +353,23 @@ class Softmax(LayerCodec):
     _shifted = op("Exp", op("Sub", X, op("Max", X, Field("axis"), keep_dims=True)))
     template = op("RealDiv", _shifted, op("Sum", _shifted, Field("axis"), keep_dims=True))
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """On the last axis it is the function softmax; another axis counts from the front."""
+        axis = normal_axis(layer.config["axis"], shapes[0])
+        if axis == -1:
+            return canonical_activation("softmax")
+        return [dataclasses.replace(layer, config={"axis": axis})]
+
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        shape, axis = graph.shape(inputs[0]), layer.config["axis"]
+        axis = layer.config["axis"]
         if isinstance(axis, list):
             raise ConversionError("a Softmax over several axes cannot be written yet")
-        if axis == -1 or (shape is not None and axis == len(shape) - 1):
+        if normal_axis(axis, graph.shape(inputs[0])) == -1:
             return [graph.op("Softmax", inputs[0])]
         return super().write(layer, inputs, graph)
 
 
 __all__ = [
-    "FUNCTIONS", "ActivatedCodec", "activation_of", "function_name", "write_activation",
+    "FUNCTIONS", "ActivatedCodec", "activation_of", "canonical_activation", "function_name",
+    "write_activation",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
 from modelfmt.layers.template import Match, Template
 from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
@@ -96,6 +97,20 @@ class LayerCodec:
             if isinstance(default, Derived) and key not in whole and weights:
                 whole[key] = default.compute(shapes, whole)
         return {key: plain(value) for key, value in whole.items()}
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The layer in inference form: the simplest layers that compute the same, in a row.
+
+        Args:
+            layer: bound, with a completed config.
+            shapes: of its input tensors; None where the rank is unknown.
+
+        Returns:
+            New layers, of which the first takes the inputs; none where ``layer`` vanishes.
+        """
+        known = {*self.config, *self.optional_weights.values()}
+        config = {key: value for key, value in layer.config.items() if key in known}
+        return [dataclasses.replace(layer, config=config)]
 
     # -- writing ------------------------------------------------------------------------------
 

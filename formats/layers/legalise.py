@@ -9,7 +9,7 @@ from modelfmt.network import Call, Layer, Network, Ref
 
 #: Activation functions that a major lacks: the layers that compute the same, by class and config.
 #: hard_sigmoid changed its meaning: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 from 3 on.
-_SPELLED: Mapping[int, Mapping[str, list[tuple[str, dict[str, float]]]]] = {
+SPELLED: Mapping[int, Mapping[str, list[tuple[str, dict[str, float]]]]] = {
     3: {
         "hard_sigmoid_keras2": [
             ("Rescaling", {"scale": 0.2, "offset": 0.5}),
@@ -35,7 +35,7 @@ def legalise(network: Network, major: int) -> Network:
         if layer.network is not None:
             legalise(layer.network, major)
             continue
-        spelled = _SPELLED[major].get(str(layer.config.get("activation")))
+        spelled = SPELLED[major].get(str(layer.config.get("activation")))
         if spelled is not None:
             _spell(network, layer, spelled)
         if layer.class_name == "ThresholdedReLU" and major == 3:

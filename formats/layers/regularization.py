@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from modelfmt.builder import GraphBuilder
+from modelfmt.graph import Dims
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
@@ -10,6 +13,10 @@ from modelfmt.network import Layer
 
 class VanishingCodec(LayerCodec):
     """A layer that is the identity at inference. Recognition cannot bring it back."""
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Nothing is left of it."""
+        return []
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return list(inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from modelfmt import dtypes
 from modelfmt.builder import GraphBuilder
@@ -12,7 +12,14 @@ from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
 
 
-def write_network(network: Network, graph: GraphBuilder) -> list[str]:
+#: Told of every call of a layer with a codec: the completed layer as the codec sees it, the
+#: layer of the network, and the names of the tensors that go in and come out.
+Listener = Callable[[Layer, Layer, list[str], list[str]], None]
+
+
+def write_network(
+    network: Network, graph: GraphBuilder, listener: Listener | None = None
+) -> list[str]:
     """Emit a whole model: Placeholders named as its inputs, and an Identity for each output.
 
     The Identities bear the Keras output names and are the graph's only sinks, in the model's
@@ -26,7 +33,7 @@ def write_network(network: Network, graph: GraphBuilder) -> list[str]:
         ConversionError: a configuration that its codec cannot write.
     """
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
-    outputs = _write_layers(network, inputs, graph)
+    outputs = _write_layers(network, inputs, graph, listener)
     return [
         graph.op("Identity", tensor, name=ref.layer)
         for ref, tensor in zip(network.outputs, outputs, strict=True)
@@ -48,7 +55,9 @@ def _placeholder(layer: Layer, graph: GraphBuilder) -> str:
         return graph.placeholder(layer.name, dtypes.from_name(dtype), dims)
 
 
-def _write_layers(network: Network, inputs: Sequence[str], graph: GraphBuilder) -> list[str]:
+def _write_layers(
+    network: Network, inputs: Sequence[str], graph: GraphBuilder, listener: Listener | None
+) -> list[str]:
     """The tensors of ``network``'s outputs, its inputs being ``inputs``; recursive."""
     tensors: dict[Ref, str] = dict(zip(network.inputs, inputs, strict=True))
     names = {layer.name for layer in network.layers}
@@ -61,7 +70,7 @@ def _write_layers(network: Network, inputs: Sequence[str], graph: GraphBuilder) 
             scope = f"{layer.name}_{index}" if scope == layer.name else f"{scope}_{index}"
         with located(key=f'layer "{layer.name}"'), graph.scope(scope):
             arguments = [tensors[ref] for ref in layer.calls[index].inputs]
-            made = _write_call(layer, layer.calls[index], arguments, graph)
+            made = _write_call(layer, layer.calls[index], arguments, graph, listener)
         _note_specs(layer, index, made, graph)
         for k, tensor in enumerate(made):
             tensors[Ref(layer.name, index, k)] = tensor
@@ -71,14 +80,20 @@ def _write_layers(network: Network, inputs: Sequence[str], graph: GraphBuilder) 
     return [tensors[ref] for ref in network.outputs]
 
 
-def _write_call(layer: Layer, call: Call, inputs: list[str], graph: GraphBuilder) -> list[str]:
+def _write_call(
+    layer: Layer, call: Call, inputs: list[str], graph: GraphBuilder, listener: Listener | None
+) -> list[str]:
     if layer.network is not None:
-        return _write_layers(layer.network, inputs, graph)
+        return _write_layers(layer.network, inputs, graph, listener)
     if any(isinstance(value, Ref) for value in call.kwargs.values()):
         raise UnsupportedError("a tensor passed by keyword cannot be written yet")
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
-    return codec_for(layer).write(prepared(layer), inputs, graph)
+    completed = prepared(layer)
+    made = codec_for(layer).write(completed, inputs, graph)
+    if listener is not None:
+        listener(completed, layer, inputs, made)
+    return made
 
 
 def _schedule(network: Network) -> Iterator[tuple[Layer, int]]:

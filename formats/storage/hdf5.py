@@ -99,6 +99,7 @@ class Hdf5Reader:
         self._source = source.span() if isinstance(source, SourceFile) else source
         self.size = piece_length(self._source)
         self.path = self._source.file.path if isinstance(self._source, FileSpan) else name
+        self._opened: list[tuple[str, Any]] = []  # the objects along the path last opened
         try:
             self._file = self._open_file()
         except BaseException:
@@ -135,6 +136,7 @@ class Hdf5Reader:
 
     def close(self) -> None:
         """Close the file; spans of a SourceFile that was passed in stay valid."""
+        self._opened.clear()
         if (opened := getattr(self, "_file", None)) is not None:
             with _translated(self.path, None):
                 opened.close()
@@ -225,8 +227,15 @@ class Hdf5Reader:
         parts = [part for part in path.split("/") if part not in ("", ".")]
         found: Any = self._file
         where = Where(self.path, _key(path))
+        # One path mostly shares its groups with the path before: they stay open.
+        opened = self._opened if depth == 0 else []
+        shared = 0
+        while shared < min(len(parts), len(opened)) and opened[shared][0] == parts[shared]:
+            found = opened[shared][1]
+            shared += 1
+        del opened[shared:]
         with _translated(self.path, _key(path)):
-            for at, part in enumerate(parts):
+            for at, part in enumerate(parts[shared:], shared):
                 name = part.encode("utf-8", "surrogateescape")
                 if not isinstance(found, h5py.Group) or not found.id.links.exists(name):
                     raise MissingError("no such HDF5 object", where=where)
@@ -242,6 +251,7 @@ class Hdf5Reader:
                     found = found[name]
                 else:
                     raise UnsafeFileError("a link out of the file", where=where)
+                opened.append((part, found))
         return found
 
     def dataset(self, path: str) -> Hdf5Dataset:

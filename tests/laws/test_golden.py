@@ -1,0 +1,81 @@
+"""Golden files are what their provenance says, and dump.txt is what ``fmt dump`` prints."""
+
+from __future__ import annotations
+
+import hashlib
+import runpy
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from modelfmt.cli.main import app
+
+UNRECORDED = {"provenance.toml", "dump.txt"}
+LIMIT = 128 << 10
+
+
+def provenance(model: Path) -> dict[str, Any]:
+    return tomllib.loads((model.parent / "provenance.toml").read_text())
+
+
+def test_every_kind_written_so_far_has_goldens(golden_folder: Path) -> None:
+    kinds = {path.parents[1].name for path in golden_folder.glob("*/*/provenance.toml")}
+    assert kinds >= {"graphdef", "keras-h5", "keras"}
+
+
+def test_every_case_has_a_provenance(golden_folder: Path) -> None:
+    cases = [path for path in golden_folder.glob("*/*") if path.is_dir()]
+    assert [c.name for c in cases if not (c / "provenance.toml").exists()] == []
+
+
+def test_the_producer_is_recorded(golden: Path) -> None:
+    stated = provenance(golden)
+    assert golden.parent.name.startswith(stated["producer"])
+    assert stated["source"]
+
+
+def test_every_file_has_its_sha256(golden: Path) -> None:
+    folder = golden.parent
+    found = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in UNRECORDED
+    }
+    assert found == provenance(golden)["sha256"]
+
+
+def test_files_are_small(golden: Path) -> None:
+    assert all(path.stat().st_size <= LIMIT for path in golden.parent.rglob("*"))
+
+
+def test_the_dump_is_what_fmt_dump_prints(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(golden.parent)
+    printed = CliRunner().invoke(app, ["dump", golden.name])
+    assert printed.exit_code == 0, printed.stderr
+    assert printed.stdout == (golden.parent / "dump.txt").read_text()
+
+
+def test_make_golden_rewrites_a_stale_dump(golden_folder: Path, tmp_path: Path) -> None:
+    source = golden_folder / "graphdef" / "keras2.1.2-tf1.4.1-linear_regression"
+    case = tmp_path / "graphdef" / source.name
+    shutil.copytree(source, case)
+    (case / "dump.txt").write_text("stale\n")
+    script = shutil.copy(golden_folder / "make_dumps.py", tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 0
+    assert (case / "dump.txt").read_bytes() == (source / "dump.txt").read_bytes()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is new in 3.11")
+def test_outputs_of_a_graph_are_tensors_of_it(graphdef: Path) -> None:
+    import modelfmt
+
+    with modelfmt.open(str(graphdef)) as container:
+        for tensor in provenance(graphdef).get("outputs", {}).values():
+            assert tensor.split(":")[0] in container.graph

@@ -1,0 +1,119 @@
+"""Laziness: opening a file and listing its tensors reads no payload."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h5py
+import numpy as np
+import pytest
+
+import modelfmt
+from modelfmt.builder import GraphBuilder
+from modelfmt.tensor import Tensor
+from modelfmt.tf.graphdef import write_graphdef
+
+
+class PayloadReadError(Exception):
+    """Something asked for the elements of a tensor."""
+
+
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every way to a payload raises."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise PayloadReadError
+
+    monkeypatch.setattr(Tensor, "numpy", refuse)
+    monkeypatch.setattr("modelfmt.tensor.iterate_piece", refuse)
+    monkeypatch.setattr("modelfmt.tensor.piece_bytes", refuse)
+    monkeypatch.setattr("modelfmt.tf.tensorproto._typed_chunks", refuse)
+    monkeypatch.setattr("modelfmt.storage.hdf5.Hdf5Reader._slabs", refuse)
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_listing_the_tensors_reads_none(golden: Path) -> None:
+    with modelfmt.open(golden) as container:
+        rows = [(t.name, t.dtype.name, t.shape) for t in container.tensors.values()]
+        assert rows and len(rows) == len(container.tensors)
+        numbers = [t for t in container.tensors.values() if t.strings is None]
+        with pytest.raises(PayloadReadError):
+            numbers[0].sha256()
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_dump_reads_none(golden: Path) -> None:
+    report = modelfmt.dump(golden)
+    assert report["tensors"]
+    with pytest.raises(PayloadReadError):
+        modelfmt.dump(golden, digest=True)
+
+
+# -- and measured: what a process holds after it has listed a large file ---------------------------
+
+SIZE = 64 << 20
+LIMIT = 8 << 20
+CHILD = """
+import json, resource, sys
+import modelfmt
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+def listed(path):
+    container = modelfmt.open(path)
+    return container, [(t.name, t.shape, t.nbytes) for t in container.tensors.values()]
+
+small, large = sys.argv[1:]
+listed(small)
+before = peak()
+container, rows = listed(large)
+after = peak()
+tensor = next(t for t in container.tensors.values() if t.nbytes >= 64 << 20)
+tensor.numpy().sum()
+print(json.dumps([after - before, peak() - after, len(rows)]))
+"""
+
+
+def graphdef(path: Path, size: int) -> None:
+    graph = GraphBuilder()
+    graph.op("Identity", graph.const(np.zeros(size // 4, np.float32), name="c"), name="out")
+    write_graphdef(graph, str(path))
+
+
+def hdf5(path: Path, size: int) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [b"d"]
+        group = file.create_group("d")
+        group.attrs["weight_names"] = [b"d/kernel"]
+        group["d/kernel"] = np.zeros(size // 4, np.float32)
+
+
+def archive(path: Path, size: int) -> None:
+    config = {"class_name": "Sequential", "config": {"name": "s", "layers": []}}
+    with h5py.File(f"{path}.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.zeros(size // 4, np.float32)
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        made.writestr("config.json", json.dumps(config))
+        made.write(f"{path}.h5", "model.weights.h5")
+
+
+@pytest.mark.parametrize("make", [graphdef, hdf5, archive])
+def test_a_large_file_costs_no_memory(make: Any, tmp_path: Path) -> None:
+    small, large = tmp_path / "small", tmp_path / "large"
+    make(small, 64)
+    make(large, SIZE)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, small, large], capture_output=True, text=True, check=True
+    )
+    listing, reading, rows = json.loads(done.stdout)
+    assert rows == 1
+    assert listing < LIMIT
+    assert reading > SIZE // 2  # else the measure is blind
