@@ -16,9 +16,11 @@ import typer
 
 import modelfmt
 from modelfmt import ModelFormatError
+from modelfmt.cli.quick import QuickGroup
 
 app = typer.Typer(
     name="fmt",
+    cls=QuickGroup,
     help="Read, convert and compare TensorFlow and Keras model files, without TensorFlow.",
     no_args_is_help=True,
     add_completion=False,

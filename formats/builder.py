@@ -6,6 +6,7 @@ so that a layer can ask what it is applied to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Operand = str | Tensor | bool | int | float | npt.ArrayLike
+
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.\\/>-]")
+_UNFIT_START = re.compile(r"^[^A-Za-z0-9.]")
 
 
 class GraphBuilder(Graph):
@@ -49,10 +54,11 @@ class GraphBuilder(Graph):
 
     def unique(self, name: str) -> str:
         """``name`` below the open scope, with ``_1``, ``_2`` where it is taken."""
-        full, count = self._scope + name, 0
+        wanted = _fit(self._scope + name)
+        full, count = wanted, 0
         while full in self._grown:
             count += 1
-            full = f"{self._scope}{name}_{count}"
+            full = f"{wanted}_{count}"
         return full
 
     def static(self, tensor: str) -> Static:
@@ -173,6 +179,12 @@ class GraphBuilder(Graph):
         for tensor, static, dtype in zip(names, outputs, kinds, strict=True):
             self._static[tensor], self._dtype[tensor] = static, dtype
         return names
+
+
+def _fit(name: str) -> str:
+    """``name`` with what TensorFlow takes in a node's name. Source: NodeDef validation, op names
+    match [A-Za-z0-9.][A-Za-z0-9_.\\/>-]*."""
+    return _UNFIT_START.sub(".", _UNFIT.sub("_", name))
 
 
 def _is_integer(value: Any) -> bool:

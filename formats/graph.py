@@ -52,7 +52,8 @@ class Placeholder:
 #: Python value of an AttrValue: bool b, int i, float f, str or bytes s, DType type, Shape shape,
 #: Tensor tensor, Func func, Placeholder placeholder, and lists of them.
 AttrValue: TypeAlias = (
-    bool | int | float | str | bytes | DType | Shape | Tensor | Func | Placeholder | list[Any] | None
+    bool | int | float | str | bytes | DType | Shape | Tensor | Func | Placeholder
+    | list[Any] | None
 )
 
 

@@ -224,7 +224,7 @@ class View:
         self._nodes[name] = node
         statics = [self.static(i) for i in node.inputs]
         with located(key=f'node "{name}"'):
-            outputs = infer(node.op, node.attrs, statics)
+            outputs = infer(node.op, node.attrs, statics, producer=self.graph.producer)
         for index, static in enumerate(outputs):
             self._static[tensor_name(name, index)] = static
         if node.op == "Const":

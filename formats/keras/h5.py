@@ -27,7 +27,6 @@ from modelfmt.keras.stored import (
     group_at,
     put,
     read_names,
-    read_tensor,
     write_names,
 )
 from modelfmt.network import Layer, Network, model_order

@@ -41,12 +41,11 @@ class StoredTensors(Mapping[str, Tensor]):
         return self._names
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._known:
-            if name not in self._listed():
-                close = difflib.get_close_matches(name, list(self._listed()), n=3)
-                raise MissingError(
-                    f"no tensor {name!r}", close_matches=close, where=Where(self._path)
-                )
+        if name not in self._known and name not in self._listed():
+            close = difflib.get_close_matches(name, list(self._listed()), n=3)
+            raise MissingError(
+                f"no tensor {name!r}", close_matches=close, where=Where(self._path)
+            )
         return self.at(name)
 
     def at(self, name: str) -> Tensor:

@@ -6,6 +6,7 @@ Importing this package registers every built-in codec.
 
 from modelfmt.layers import (  # noqa: I001  the order settles which of two equal claims wins
     activations,
+    rectifiers,
     core,
     convolutional,
     pooling,
@@ -26,5 +27,5 @@ __all__ = [
     "bind", "codec_for", "codecs", "infer_specs", "one_of", "only", "op", "recognise",
     "register_layer", "write_network",
     "activations", "convolutional", "core", "merging", "normalization", "pooling",
-    "regularization", "reshaping",
+    "rectifiers", "regularization", "reshaping",
 ]  # fmt: skip

@@ -1,47 +1,26 @@
-"""Activation functions, and the layers that are nothing else.
+"""Activation functions: FUNCTIONS has a row for each, how it is written and other ways to read it.
 
-FUNCTIONS has a row per function: how it is written first, then other ways to read it. A layer
-with an ``activation`` ends with the same templates, so that there is one spelling for each.
+A layer with an ``activation`` ends with the same templates, so that there is one spelling for
+each. The layers with parameters of their own stand in ``rectifiers``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.builder import GraphBuilder
-from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.legalise import SPELLED
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.template import (
-    Field,
-    Match,
-    OneOf,
-    Template,
-    Weight,
-    X,
-    one_of,
-    only,
-    op,
-)
-from modelfmt.network import Config, Layer
-from modelfmt.view import View
+from modelfmt.layers.template import OneOf, Template, X, clipped, greater, only, op
+from modelfmt.network import Layer
 
 
 def _scaled(x: Template, factor: float) -> Template:
     return op("Mul", x, factor)
-
-
-def _clipped(x: Template, low: Template | float, high: Template | float) -> Template:
-    return op("Maximum", op("Minimum", x, high), low)
-
-
-def _greater(x: Template, threshold: Template | float) -> Template:
-    return op("Greater", x, threshold)
 
 
 _ELU = op("Elu", X)
@@ -58,11 +37,11 @@ FUNCTIONS: Mapping[str, tuple[Template, ...]] = {
     "selu": (
         op("Selu", X),
         # TensorFlow before 1.4 had no Selu: Keras 2.1 spells it out.
-        op("Mul", 1.0507010, op("SelectV2", _greater(X, 0.0), _ELU, _scaled(_ELU, 1.6732632))),
+        op("Mul", 1.0507010, op("SelectV2", greater(X, 0.0), _ELU, _scaled(_ELU, 1.6732632))),
     ),
     "softplus": (op("Softplus", X),),
     "softsign": (op("Softsign", X),),
-    "relu6": (op("Relu6", X), _clipped(op("Relu", X), 0.0, 6.0)),
+    "relu6": (op("Relu6", X), clipped(op("Relu", X), 0.0, 6.0)),
     "exponential": (op("Exp", X),),
     "silu": (
         op("Mul", X, op("Sigmoid", X)),
@@ -77,7 +56,7 @@ FUNCTIONS: Mapping[str, tuple[Template, ...]] = {
     "hard_sigmoid": (op("RealDiv", op("Relu6", op("AddV2", X, 3.0)), 6.0),),
     # Keras 1 and 2: another function under the same name.
     "hard_sigmoid_keras2": (
-        _clipped(op("AddV2", _scaled(X, 0.2), 0.5), 0.0, 1.0),
+        clipped(op("AddV2", _scaled(X, 0.2), 0.5), 0.0, 1.0),
     ),
     "hard_silu": (op("Mul", X, op("RealDiv", op("Relu6", op("AddV2", X, 3.0)), 6.0)),),
     "leaky_relu": (op("LeakyRelu", X, alpha=0.2),),
@@ -172,204 +151,3 @@ class Activation(LayerCodec):
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [write_activation(layer.config["activation"], inputs[0], graph)]
-
-
-_ALPHA = Field("negative_slope")
-_MAX = Field("max_value")
-_THRESHOLD = Field("threshold")
-_FLOAT = {"DstT": float32}
-_ABOVE = one_of(
-    op("Mul", X, op("Cast", _greater(X, _THRESHOLD), **_FLOAT)),
-    op("SelectV2", _greater(X, _THRESHOLD), X, 0.0),
-)
-_BELOW = op("Relu", op("AddV2", op("Neg", X), _THRESHOLD))
-_SLOPED = op("Mul", _ALPHA, op("Relu", op("Neg", X)))
-_NO_SLOPE = {"negative_slope": 0.0}
-_NO_THRESHOLD = {"threshold": 0.0}
-
-
-@register_layer
-class LeakyReLU(LayerCodec):
-    """LeakyReLU.  y = x where x > 0, else negative_slope * x
-
-    Nodes: LeakyRelu(x)        Source: Keras, LeakyReLU.call
-    """
-
-    class_name = "LeakyReLU"
-    config = {"negative_slope": 0.3}
-    template = op("LeakyRelu", X, alpha=_ALPHA)
-    also_read = (
-        op("Sub", op("Relu", X), _SLOPED),
-        op("Maximum", X, op("Mul", X, _ALPHA)),
-    )
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """Without a slope it is relu."""
-        if not layer.config["negative_slope"]:
-            return canonical_activation("relu")
-        return super().canonical(layer, shapes)
-
-
-@register_layer
-class ReLU(LayerCodec):
-    """ReLU.  y = min(max_value, x) where x > threshold, else negative_slope * (x - threshold)
-
-    Nodes: Relu, Relu6, or a chain of Greater, Mul, Minimum, Maximum, Sub
-    Source: Keras, ReLU.call and activations.relu
-    """
-
-    class_name = "ReLU"
-    config = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
-    template = one_of(
-        only(op("Relu", X), max_value=None, **_NO_SLOPE, **_NO_THRESHOLD),
-        only(op("Relu6", X), max_value=6.0, **_NO_SLOPE, **_NO_THRESHOLD),
-        only(op("LeakyRelu", X, alpha=_ALPHA), max_value=None, **_NO_THRESHOLD),
-        only(_clipped(op("Relu", X), 0.0, _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
-        only(_ABOVE, max_value=None, **_NO_SLOPE),
-        only(_clipped(_ABOVE, 0.0, _MAX), **_NO_SLOPE),
-        only(op("Sub", _clipped(op("Relu", X), 0.0, _MAX), _SLOPED), **_NO_THRESHOLD),
-        only(op("Sub", _ABOVE, op("Mul", _ALPHA, _BELOW)), max_value=None),
-        op("Sub", _clipped(_ABOVE, 0.0, _MAX), op("Mul", _ALPHA, _BELOW)),
-    )
-    also_read = (
-        only(op("Minimum", op("Relu", X), _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
-        only(_clipped(X, 0.0, _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
-    )
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """The function or layer that computes the same with fewer parameters, if there is one."""
-        slope, threshold = layer.config["negative_slope"], layer.config["threshold"]
-        largest = layer.config["max_value"]
-        if not threshold and not slope and largest in (None, 6.0):
-            return canonical_activation("relu" if largest is None else "relu6")
-        if not threshold and largest is None:
-            return [Layer("LeakyReLU", "", {"negative_slope": slope})]
-        return super().canonical(layer, shapes)
-
-    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
-        """As any config; numbers as floats, since files write 0 and 0.0 alike."""
-        whole = super().completed(config, weights)
-        for key in ("negative_slope", "threshold", "max_value"):
-            if whole[key] is not None:
-                whole[key] = float(whole[key])
-        return whole
-
-
-@register_layer
-class ThresholdedReLU(LayerCodec):
-    """ThresholdedReLU of Keras 1 and 2.  y = x where x > theta, else 0
-
-    Read back as ReLU(threshold=theta), since Keras 3 has no class of this name.
-    """
-
-    class_name = "ThresholdedReLU"
-    config = {"theta": 1.0}
-
-    @staticmethod
-    def _relu(layer: Layer) -> Layer:
-        config = {"threshold": float(layer.config["theta"]), "max_value": None, **_NO_SLOPE}
-        return Layer("ReLU", layer.name, config)
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """A ReLU with a threshold."""
-        return ReLU().canonical(self._relu(layer), shapes)
-
-    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        return [ReLU.template.write(self._relu(layer), inputs, graph)]
-
-
-@register_layer
-class ELU(LayerCodec):
-    """ELU.  y = x where x > 0, else alpha * (exp(x) - 1)
-
-    Nodes: Elu(x), or SelectV2(x > 0, Elu(x), alpha * Elu(x))        Source: Keras, ELU.call
-    """
-
-    class_name = "ELU"
-    config = {"alpha": 1.0}
-    template = one_of(
-        only(_ELU, alpha=1.0),
-        op("SelectV2", _greater(X, 0.0), _ELU, op("Mul", Field("alpha"), _ELU)),
-    )
-    also_read = (op("SelectV2", _greater(X, 0.0), X, op("Mul", Field("alpha"), _ELU)),)
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """With alpha 1 it is elu."""
-        if layer.config["alpha"] == 1:
-            return canonical_activation("elu")
-        return super().canonical(layer, shapes)
-
-
-@register_layer
-class PReLU(LayerCodec):
-    """PReLU.  y = relu(x) - alpha * relu(-x)
-
-    Shapes:  x (batch, ...), alpha as x without batch, 1 along shared axes
-    Weights: alpha
-    Nodes:   AddV2(Relu(x), Mul(Neg(alpha), Relu(Neg(x))))        Source: Keras, PReLU.call
-    """
-
-    class_name = "PReLU"
-    weights = ("alpha",)
-    config = {"shared_axes": None}
-    template = op(
-        "AddV2",
-        op("Relu", X),
-        op("Mul", op("Neg", Weight("alpha")), op("Relu", op("Neg", X))),
-    )
-
-    def refine(self, match: Match, graph: View) -> Match | None:
-        """The shared axes are those along which alpha is 1 and x is not."""
-        shape, alpha = graph.shape(match.inputs[0]), match.weights["alpha"].root.shape
-        if shape is None or len(alpha) != len(shape) - 1:
-            return None
-        return match.also(shared_axes=_shared_axes(shape, alpha))
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """The shared axes are those that make a difference."""
-        shape, alpha = shapes[0], layer.weight("alpha").shape
-        if shape is None or len(alpha) != len(shape) - 1:
-            return super().canonical(layer, shapes)
-        return [dataclasses.replace(layer, config={"shared_axes": _shared_axes(shape, alpha)})]
-
-
-def _shared_axes(shape: Sequence[int | None], alpha: Sequence[int]) -> list[int] | None:
-    """The axes along which alpha is 1 and x is not, counted from 1, without the batch."""
-    sizes = enumerate(zip(shape[1:], alpha, strict=True))
-    return [axis + 1 for axis, (wide, own) in sizes if own == 1 and wide != 1] or None
-
-
-
-@register_layer
-class Softmax(LayerCodec):
-    """Softmax.  y = exp(x) / sum(exp(x)) along an axis
-
-    Nodes: Softmax(x) on the last axis; on another Max, Sub, Exp, Sum, RealDiv
-    Source: Keras, Softmax.call
-    """
-
-    class_name = "Softmax"
-    config = {"axis": -1}
-    _shifted = op("Exp", op("Sub", X, op("Max", X, Field("axis"), keep_dims=True)))
-    template = op("RealDiv", _shifted, op("Sum", _shifted, Field("axis"), keep_dims=True))
-
-    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """On the last axis it is the function softmax; another axis counts from the front."""
-        axis = normal_axis(layer.config["axis"], shapes[0])
-        if axis == -1:
-            return canonical_activation("softmax")
-        return [dataclasses.replace(layer, config={"axis": axis})]
-
-    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        axis = layer.config["axis"]
-        if isinstance(axis, list):
-            raise ConversionError("a Softmax over several axes cannot be written yet")
-        if normal_axis(axis, graph.shape(inputs[0])) == -1:
-            return [graph.op("Softmax", inputs[0])]
-        return super().write(layer, inputs, graph)
-
-
-__all__ = [
-    "FUNCTIONS", "ActivatedCodec", "activation_of", "canonical_activation", "function_name",
-    "write_activation",
-]  # fmt: skip

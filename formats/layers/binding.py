@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from modelfmt.errors import MismatchError, located
+from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Network
+from modelfmt.storage.files import Computed
 from modelfmt.tensor import Tensor
 
 _WITHOUT_CODEC = {"InputLayer"}
@@ -23,14 +24,19 @@ def bind(network: Network) -> Network:
         UnknownLayerError: no codec for a layer.
         MismatchError: a layer's weights are not as many as its config asks for.
     """
+    if network.keras_major == 1:
+        raise ConversionError("layers of Keras 1 cannot be converted yet")
     for layer in network.layers:
         with located(key=f'layer "{layer.name}"'):
             if layer.network is not None:
                 if layer.weights:
                     _share_out(layer)
+                layer.network.extras.setdefault("backend", network.extras.get("backend"))
                 bind(layer.network)
             elif layer.class_name not in _WITHOUT_CODEC:
                 _bind_layer(layer)
+                if network.extras.get("backend") == "theano":
+                    _turn_kernels(layer)
     return network
 
 
@@ -49,8 +55,26 @@ def _bind_layer(layer: Layer) -> None:
             expected=f"{len(names)} ({', '.join(names)})",
             found=f"{len(layer.weights)} ({', '.join(layer.weights)})",
         )
-    layer.weights = dict(zip(names, layer.weights.values(), strict=True))
+    stored = zip(names, layer.weights.values(), strict=True)
+    layer.weights = {name: tensor.renamed(name) for name, tensor in stored}
     layer.non_trainable = tuple(n for n in codec.non_trainable if n in layer.weights)
+
+
+def _turn_kernels(layer: Layer) -> None:
+    """Undo Theano's convention, in place: it convolves where TensorFlow correlates, so its
+    kernels are stored turned by half a turn. Source: Keras, ``convert_kernel``.
+    """
+    for name in codec_for(layer).turned_by_theano:
+        if name in layer.weights:
+            layer.weights[name] = _turned(layer.weights[name])
+
+
+def _turned(tensor: Tensor) -> Tensor:
+    def produce() -> Iterator[bytes]:
+        spatial = (slice(None, None, -1),) * (len(tensor.shape) - 2)
+        yield tensor.numpy()[spatial].tobytes()
+
+    return dataclasses.replace(tensor, payload=Computed(tensor.nbytes, produce))
 
 
 def _leaves(network: Network) -> Iterator[tuple[Layer, bool]]:
@@ -87,7 +111,7 @@ def _share_out(model: Layer) -> None:
     for leaf, _ in leaves:
         leaf.weights = {}
     for (leaf, name, _), tensor in zip(wanted, shares, strict=True):
-        leaf.weights[name] = tensor
+        leaf.weights[name] = tensor.renamed(name)
     model.weights = {}
 
 

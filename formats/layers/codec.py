@@ -70,6 +70,8 @@ class LayerCodec:
     template: ClassVar[Template | None] = None
     also_read: ClassVar[Sequence[Template]] = ()
     scopes: ClassVar[tuple[str, ...]] = ()
+    #: The kernels that files of the Theano backend store turned by half a turn.
+    turned_by_theano: ClassVar[tuple[str, ...]] = ()
     #: The op types that ``recognise`` may be offered; where empty, the templates' roots.
     root_ops: ClassVar[frozenset[str]] = frozenset()
 
@@ -173,6 +175,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(v) for key, v in value.items()}
     return value
+
+
+def normal_axis(axis: Any, shape: Dims) -> Any:
+    """One spelling for an axis: -1 for the last, else counted from the front."""
+    if isinstance(axis, list) and len(axis) == 1:
+        axis = axis[0]
+    if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        return axis
+    axis %= len(shape)
+    return -1 if axis == len(shape) - 1 else axis
 
 
 def require_inputs(layer: Layer, inputs: Sequence[str], count: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
-from modelfmt.layers.activations import ActivatedCodec
+from modelfmt.graph import Dims
+from modelfmt.layers.activations import ActivatedCodec, write_activation
 from modelfmt.layers.codec import Derived
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import (
@@ -15,6 +16,7 @@ from modelfmt.layers.spatial import (
     DILATIONS,
     PADDING,
     STRIDES,
+    canonical_channels_last,
     channels_last,
     pair,
 )
@@ -93,6 +95,7 @@ class Conv2D(ActivatedCodec):
     template = _biased(_CONVOLVED)
     also_read = (_biased(_BLOCKED),)
     scopes = ("convolution",)
+    turned_by_theano = ("kernel",)
 
     def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
         """As any config; sizes given as one number become two."""
@@ -107,7 +110,16 @@ class Conv2D(ActivatedCodec):
             raise ConversionError(
                 "a grouped convolution cannot be written yet", found=layer.config["groups"]
             )
-        return channels_last(super().write, layer, inputs, graph)
+        y = channels_last(self._write_plain, layer, inputs, graph)[0]
+        return [write_activation(layer.config["activation"], y, graph)]
+
+    def _write_plain(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return [self.template.write(layer, inputs, graph)]
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The convolution, channels first between two Permutes, then its activation."""
+        plain, *activation = super().canonical(layer, shapes)
+        return [*canonical_channels_last(plain), *activation]
 
     def refine(self, match: Match, graph: View) -> Match | None:
         """Check the channels, and read a dilation that is spelled in blocks."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import MismatchError
-from modelfmt.layers.codec import Claim, LayerCodec, require_inputs
+from modelfmt.graph import Dims
+from modelfmt.layers.codec import Claim, LayerCodec, normal_axis, require_inputs
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
 from modelfmt.view import View
@@ -151,6 +154,11 @@ class Concatenate(LayerCodec):
     class_name = "Concatenate"
     config = {"axis": -1}
     root_ops = frozenset({"ConcatV2"})
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """With one spelling for its axis."""
+        axis = normal_axis(layer.config["axis"], shapes[0])
+        return [dataclasses.replace(layer, config={"axis": axis})]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [graph.op("ConcatV2", *inputs, int(layer.config["axis"]))]

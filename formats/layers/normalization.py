@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.graph import Dims
+from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import Field, Input, Match, Template, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
@@ -76,6 +79,12 @@ class BatchNormalization(LayerCodec):
     template = _FUSED
     also_read = (_SHIFTED, _UNSHIFTED)
     scopes = ("batchnorm", "cond")
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """With one spelling for its axis."""
+        plain = super().canonical(layer, shapes)[0]
+        axis = normal_axis(plain.config["axis"], shapes[0])
+        return [dataclasses.replace(plain, config={**plain.config, "axis": axis})]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])

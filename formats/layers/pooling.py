@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from modelfmt.builder import GraphBuilder
+from modelfmt.graph import Dims
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import (
@@ -13,6 +14,7 @@ from modelfmt.layers.spatial import (
     PADDING,
     POOL_SIZE,
     STRIDES,
+    canonical_channels_last,
     channels_last,
     pair,
 )
@@ -36,6 +38,10 @@ class _Pooling(LayerCodec):
         whole["pool_size"] = pair(whole["pool_size"])
         whole["strides"] = pair(whole["strides"] or whole["pool_size"])
         return whole
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Channels first is a layer between two Permutes."""
+        return canonical_channels_last(super().canonical(layer, shapes)[0])
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return channels_last(super().write, layer, inputs, graph)

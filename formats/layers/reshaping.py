@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
@@ -46,6 +48,14 @@ class Flatten(LayerCodec):
     config = {"data_format": "channels_last"}
     root_ops = frozenset({"Reshape"})
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Channels first is a Permute before it."""
+        flat = dataclasses.replace(layer, config={"data_format": "channels_last"})
+        rank = len(shapes[0]) if shapes[0] is not None else 0
+        if layer.config["data_format"] != "channels_first" or rank < 3:
+            return [flat]
+        return [Layer("Permute", "", {"dims": [*range(2, rank), 1]}), flat]
+
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         x, shape = inputs[0], graph.shape(inputs[0])
         if shape is None:
@@ -85,14 +95,28 @@ class Reshape(LayerCodec):
     config = {"target_shape": ()}
     root_ops = frozenset({"Reshape"})
 
-    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        shape, wanted = graph.shape(inputs[0]), list(layer.config["target_shape"])
-        if shape is None:
-            raise ConversionError("Reshape needs an input of known rank")
-        if -1 in wanted and None not in shape[1:]:
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """To one axis it is a Flatten; -1 is replaced by the size it stands for."""
+        if len(layer.config["target_shape"]) == 1:
+            return [Layer("Flatten", "", {"data_format": "channels_last"})]
+        wanted = self._settled(layer.config["target_shape"], shapes[0])
+        return [dataclasses.replace(layer, config={"target_shape": wanted})]
+
+    @staticmethod
+    def _settled(target: Sequence[int], shape: Dims) -> list[int]:
+        """The target with the size that -1 stands for, where the input's sizes tell it."""
+        wanted = list(target)
+        if -1 in wanted and shape is not None and None not in shape[1:]:
             known = math.prod(d for d in wanted if d != -1)
             whole = math.prod(d for d in shape[1:] if d is not None)
             wanted[wanted.index(-1)] = whole // known if known else 0
+        return wanted
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        shape = graph.shape(inputs[0])
+        if shape is None:
+            raise ConversionError("Reshape needs an input of known rank")
+        wanted = self._settled(layer.config["target_shape"], shape)
         if -1 not in wanted:
             return [graph.op("Reshape", inputs[0], [-1, *wanted])]
         batch = graph.op(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,6 +80,18 @@ def channels_last(write: Write, layer: Layer, inputs: list[str], graph: GraphBui
     )
     turned = [graph.op("Transpose", x, [0, 2, 3, 1]) for x in inputs]
     return [graph.op("Transpose", y, [0, 3, 1, 2]) for y in write(inner, turned, graph)]
+
+
+def canonical_channels_last(layer: Layer) -> list[Layer]:
+    """A layer in inference form, channels first as ``channels_last`` writes it."""
+    if layer.config["data_format"] != "channels_first":
+        return [layer]
+    inner = {**layer.config, "data_format": "channels_last"}
+    return [
+        Layer("Permute", "", {"dims": [2, 3, 1]}),
+        dataclasses.replace(layer, config=inner),
+        Layer("Permute", "", {"dims": [3, 1, 2]}),
+    ]
 
 
 def rows(value: Any) -> list[list[int]]:

@@ -164,13 +164,13 @@ class Field(Template):
 
     def match(self, tensor: str, view: View, so_far: Match) -> Iterator[Match]:
         value = view.scalar(tensor)
-        if value is not None and (found := so_far.also(**{self.name: _tidy(value)})):
+        if value is not None and (found := so_far.also(**{self.name: tidy(value)})):
             yield found
 
     def match_attr(self, value: AttrValue, node: Node, so_far: Match) -> Match | None:
         """As ``match``, for a value that stands in an attr of ``node``."""
         read = self.coding.read(value, node) if self.coding else value
-        return None if read is None else so_far.also(**{self.name: _tidy(read)})
+        return None if read is None else so_far.also(**{self.name: tidy(read)})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -323,6 +323,16 @@ def optional(wrapped: Callable[[Template], Template], inner: Template) -> OneOf:
     return OneOf((wrapped(inner), inner))
 
 
+def clipped(x: Template, low: Template | float, high: Template | float) -> Op:
+    """``x`` between two bounds, as Keras clips: the upper one first."""
+    return op("Maximum", op("Minimum", x, high), low)
+
+
+def greater(x: Template, threshold: Template | float) -> Op:
+    """Where ``x`` is above ``threshold``."""
+    return op("Greater", x, threshold)
+
+
 def _match_all(
     templates: tuple[Template, ...], tensors: list[str], view: View, so_far: Match
 ) -> Iterator[Match]:
@@ -338,7 +348,7 @@ def _union(templates: tuple[Template, ...]) -> set[str]:
     return set().union(*sets) if all(sets) else set()
 
 
-def _tidy(value: Any) -> Any:
+def tidy(value: Any) -> Any:
     """A float32 as the shortest decimal that means it: 0.001, not 0.0010000000474974513."""
     if isinstance(value, float):
         import numpy as np

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 
 from modelfmt import dtypes
 from modelfmt.builder import GraphBuilder
-from modelfmt.errors import ConversionError, MismatchError, UnsupportedError, located
+from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
 
-
 #: Told of every call of a layer with a codec: the completed layer as the codec sees it, the
 #: layer of the network, and the names of the tensors that go in and come out.
 Listener = Callable[[Layer, Layer, list[str], list[str]], None]
+
+
+#: Arguments of a call that change nothing at inference; ``mask`` as long as it is no tensor.
+_HARMLESS = frozenset({"training", "mask"})
 
 
 def write_network(
@@ -85,8 +88,12 @@ def _write_call(
 ) -> list[str]:
     if layer.network is not None:
         return _write_layers(layer.network, inputs, graph, listener)
-    if any(isinstance(value, Ref) for value in call.kwargs.values()):
-        raise UnsupportedError("a tensor passed by keyword cannot be written yet")
+    unknown = sorted(set(call.kwargs) - _HARMLESS)
+    if unknown or len(parents(layer, layer.calls.index(call))) != len(call.inputs):
+        raise ConversionError(
+            "this way of calling a layer cannot be written yet",
+            expected="tensors, or one list of tensors", found=", ".join(unknown) or "a mask",
+        )
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
     completed = prepared(layer)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from modelfmt.builder import GraphBuilder
 from modelfmt.container import Container
-from modelfmt.errors import ModelFormatError, UnsupportedError, Where, located
+from modelfmt.errors import ConversionError, ModelFormatError, UnsupportedError, Where, located
 from modelfmt.graph import Graph
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
@@ -122,6 +122,8 @@ def network_of(
     """
     if container.has_network:
         return bind(container.network)
+    if not container.has_graph:
+        raise ConversionError("weights only: the file states no layers, and holds no graph")
     return recognise(View(container.graph, inputs, outputs))
 
 

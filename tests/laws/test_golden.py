@@ -6,11 +6,11 @@ import hashlib
 import runpy
 import shutil
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 from typer.testing import CliRunner
 
 from modelfmt.cli.main import app

@@ -16,7 +16,7 @@ CONVERTIBLE = (
     "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb",
     "graphdef/keras2.1.2-tf1.4.1-linear_regression_text/model.pbtxt",
     "keras-h5/keras2.1.2-tf1.4.1-nested/model.h5",
-    "keras/keras3.15.1-tf2.21.0-siamese/model.keras",
+    "keras/keras3.0.5-tf2.16.2-multi_output/model.keras",
 )
 CHILD = """
 import os, sys, time

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
+
 from modelfmt import proto
 
 Field = FieldDescriptorProto

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 import pytest
+
 from modelfmt import proto
 from modelfmt.proto import compile as compiler
 from modelfmt.proto.pool import NAMES

@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 from modelfmt import proto
 from modelfmt.proto.compile import SCHEMA
 from modelfmt.proto.pool import NAMES

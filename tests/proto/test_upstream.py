@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import (
     FieldDescriptorProto,
     FileDescriptorProto,
 )
+
 from modelfmt import proto
 from modelfmt.proto.pool import NAMES
 

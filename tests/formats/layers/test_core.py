@@ -1,0 +1,56 @@
+"""Dense and Rescaling: what is written is recognised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.layers import write_network
+from modelfmt.layers.activations import FUNCTIONS
+
+
+
+SHAPES = [(None, 4), (2, 4), (None, 3, 4), (None, None, 4), (None, 2, 3, 4), (None, None, 3, 4),
+          (None, None, None, 4), (5, 3, 4), (None, 2, 3, 2, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("activation", ["linear", "relu", "softmax"])
+def test_dense(law: Any, shape: Any, use_bias: bool, activation: str) -> None:
+    weights = {"kernel": (4, 3), "bias": (3,)} if use_bias else {"kernel": (4, 3)}
+    form = law("Dense", {"use_bias": use_bias, "activation": activation}, [shape], **weights)
+    assert form[0].config == {"units": 3, "use_bias": use_bias}
+    assert [f.class_name for f in form[1:]] == ["Activation"] * (activation != "linear")
+
+
+@pytest.mark.parametrize("activation", sorted(FUNCTIONS))
+def test_dense_with_every_activation(law: Any, activation: str) -> None:
+    law("Dense", {"activation": activation}, [(None, 4)], kernel=(4, 3), bias=(3,))
+
+
+@pytest.mark.parametrize("units", [1, 4])
+def test_dense_of_equal_and_single_sizes(law: Any, units: int) -> None:
+    law("Dense", {}, [(None, 4)], kernel=(4, units), bias=(units,))
+    law("Dense", {}, [(None, 4, 4)], kernel=(4, units), bias=(units,))
+    law("Dense", {}, [(1, 1)], kernel=(1, units), bias=(units,))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.5, 0.0), (1 / 255, -1.0), (1.0, 0.1), (2, 1),
+                                               ([0.5, 2.0, 1.5], [1.0, 2.0, 3.0])])
+def test_rescaling(law: Any, scale: Any, offset: Any) -> None:
+    law("Rescaling", {"scale": scale, "offset": offset}, [(None, 2, 3)])
+
+
+def test_dense_names_a_kernel_that_does_not_fit(single: Any) -> None:
+    with pytest.raises(MismatchError, match='layer "it".*kernel does not fit'):
+        write_network(single("Dense", {}, [(None, 5)], kernel=(4, 3), bias=(3,)), GraphBuilder())
+
+
+def test_an_unknown_activation_is_named(single: Any) -> None:
+    network = single("Dense", {"activation": "warp"}, [(None, 4)], kernel=(4, 3), bias=(3,))
+    with pytest.raises(ConversionError, match="unknown activation function.*'warp'"):
+        write_network(network, GraphBuilder())
