@@ -1,8 +1,8 @@
 """Start-up: values of the command line that need no conversion are taken as they are.
 
-Typer from 0.26 on loads pydantic (0.1 s, as long as everything of ours) to learn that a string
-is a string. Here only what must be converted, such as "2" for an int, goes that way. An older
-typer has no such step, and nothing is changed for it.
+Typer from 0.26 on loads pydantic (0.1 s, as much as all of ours) to learn that a string is a
+string, and that --help was not given. Here only what must be converted, such as "2" for an int,
+goes that way. An older typer has no such step, and nothing is changed for it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,43 @@ class QuickGroup(TyperGroup):
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         for command in (self, *self.commands.values()):
-            for param in command.params:
+            _quicken_command(command)
+
+
+def _quicken_command(command: Any) -> None:
+    listed = command.get_params  # --help is made there
+
+    def get_params(ctx: Any) -> Any:
+        params = listed(ctx)
+        for param in params:
+            if "process_value" not in vars(param):
                 _quicken(param)
+        return params
+
+    command.get_params = get_params
 
 
 def _quicken(param: Any) -> None:
     annotation = getattr(getattr(param, "type_descriptor", None), "annotation", None)
-    multiple = annotation == list[str]
-    if param.callback is not None or not (multiple or annotation in (str, bool, int, float)):
-        return
     convert = param.process_value
 
     def process_value(ctx: Any, value: Any) -> Any:
-        if value is None and not param.required:
-            return () if multiple else None
-        if multiple and value and isinstance(value, (list, tuple)):
-            return [*value] if all(isinstance(text, str) for text in value) else convert(ctx, value)
-        return value if not multiple and isinstance(value, annotation) else convert(ctx, value)
+        if value is None and not param.required and not param.multiple:
+            taken = None
+        elif annotation == list[str] and _are_texts(value):
+            taken = list(value or ())
+        elif annotation in (str, int, float, bool) and isinstance(value, annotation):
+            taken = value
+        else:
+            return convert(ctx, value)
+        return taken if param.callback is None else param.callback(ctx, param, taken)
 
-    param.process_value = process_value
+    if annotation is not None:
+        param.process_value = process_value
+
+
+def _are_texts(value: Any) -> bool:
+    """Whether an option given any number of times needs no conversion; None: not given."""
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(text, str) for text in value)
+    return value is None

@@ -67,7 +67,14 @@ class ModelFormatError(Exception):
         if operands:
             sentence += "; " + ", ".join(operands)
         sentence += "."
-        return f"{sentence} {self.hint}" if self.hint else sentence
+        return _one_line(f"{sentence} {self.hint}" if self.hint else sentence)
+
+
+def _one_line(text: str) -> str:
+    """``text`` with what a file smuggled into it (line ends, escapes) made visible."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class UnknownFormatError(ModelFormatError):

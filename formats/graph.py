@@ -116,7 +116,8 @@ class Graph(Mapping[str, Node]):
         self._nodes: Mapping[str, Node] = nodes if nodes is not None else {}
 
     @property
-    def functions(self) -> Mapping[str, Graph]:
+    def functions(self) -> Mapping[str, Function]:
+        """The library's functions, by name."""
         return {}
 
     def __getitem__(self, name: str) -> Node:
@@ -145,3 +146,25 @@ class Graph(Mapping[str, Node]):
                 if source in readers:
                     readers[source].append(name)
         return readers
+
+
+class Function(Graph):
+    """A function of a graph's library: its body's nodes, and what goes in and out.
+
+    Attributes:
+        name: as calls name it.
+        arguments: the names that its body reads as inputs, in order; they are no nodes.
+        results: output name to the tensor of the body that it returns, in order.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Mapping[str, Node],
+        arguments: list[str],
+        results: Mapping[str, str],
+    ) -> None:
+        super().__init__(nodes)
+        self.name = name
+        self.arguments = arguments
+        self.results = results

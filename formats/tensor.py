@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import NOWHERE, MismatchError, Where
-from modelfmt.storage.files import FileSpan, Piece, iterate_piece, piece_bytes
+from modelfmt.storage.files import Computed, FileSpan, Piece, iterate_piece, piece_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,6 +107,15 @@ class Tensor:
                 where=self.origin, expected=f"{self.size} elements", found=list(shape),
             )
         return dataclasses.replace(self, shape=shape)
+
+    def changed(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Tensor:
+        """The tensor that ``change`` makes of the elements when they are read.
+
+        ``change`` keeps dtype and shape.
+        """
+        return dataclasses.replace(
+            self, payload=Computed(self.nbytes, lambda: [change(self.numpy()).tobytes()])
+        )
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}, {self.dtype}, {list(self.shape)})"

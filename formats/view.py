@@ -16,14 +16,14 @@ from typing import Any
 from modelfmt import dtypes, opdefs
 from modelfmt.dtypes import DType
 from modelfmt.errors import located
-from modelfmt.graph import AttrValue, Dims, Graph, Node, Shape, parse_input, tensor_name
+from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.shapes import Static, constant, infer
 from modelfmt.tensor import Tensor
 
 #: Ops whose output k is their input k, at inference.
 _PASS = {
     "Identity", "IdentityN", "StopGradient", "PreventGradient", "CheckNumerics", "Snapshot",
-    "EnsureShape", "PlaceholderWithDefault", "ReadVariableOp", "RefIdentity",
+    "EnsureShape", "PlaceholderWithDefault", "RefIdentity",
 }  # fmt: skip
 #: Ops that show a constant with another shape and leave its elements in place.
 _RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
@@ -93,6 +93,8 @@ class View:
             self._visit(name)
         if not outputs:
             wanted = [o for o in wanted if self._is_computed(o)]
+        #: The outputs as they were named, and the tensors that they stand for.
+        self.output_names = wanted
         self.outputs = [self.resolve(o) for o in wanted]
         self.inputs = [_plain(i) for i in inputs or ()] or [
             name for name in graph if name in self.live and self.live[name].op == "Placeholder"
@@ -149,6 +151,13 @@ class View:
         if constant is None or constant.root.size != 1 or constant.root.strings is not None:
             return None
         return constant.root.numpy().item()
+
+    def vector(self, tensor: str) -> list[float] | None:
+        """The elements of a constant of floats along one axis, else None."""
+        constant = self.constant(tensor)
+        if constant is None or len(constant.shape) != 1 or not constant.root.dtype.is_floating:
+            return None
+        return [float(value) for value in constant.root.numpy().ravel()]
 
     def attr(self, node: Node, name: str) -> AttrValue:
         """An attr of a node, or TensorFlow's default where the file leaves it out."""
@@ -242,6 +251,10 @@ class View:
                 self._alias[tensor_name(name, index)] = source
         elif node.op in _RESHAPING:
             self._visit_reshaped(node)
+        elif node.op == "Transpose":
+            order = self.ints(node.inputs[1])
+            if order is not None and order == list(range(len(order))):
+                self._alias[name] = node.inputs[0]
 
     def _visit_const(self, node: Node) -> None:
         value = node.attrs.get("value")
@@ -318,9 +331,3 @@ def _numbered(name: str) -> tuple[str, int]:
 def _yields_tensor(node: Node) -> bool:
     row = opdefs.get(node.op)
     return row is None or bool(row.outputs)
-
-
-def placeholder_shape(node: Node) -> Dims:
-    """The shape attr of a Placeholder; unknown where it has none."""
-    shape = node.attrs.get("shape")
-    return shape.dims if isinstance(shape, Shape) else None

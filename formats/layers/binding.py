@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Network
-from modelfmt.storage.files import Computed
 from modelfmt.tensor import Tensor
 
 _WITHOUT_CODEC = {"InputLayer"}
@@ -70,11 +69,8 @@ def _turn_kernels(layer: Layer) -> None:
 
 
 def _turned(tensor: Tensor) -> Tensor:
-    def produce() -> Iterator[bytes]:
-        spatial = (slice(None, None, -1),) * (len(tensor.shape) - 2)
-        yield tensor.numpy()[spatial].tobytes()
-
-    return dataclasses.replace(tensor, payload=Computed(tensor.nbytes, produce))
+    spatial = (slice(None, None, -1),) * (len(tensor.shape) - 2)
+    return tensor.changed(lambda kernel: kernel[spatial])
 
 
 def _leaves(network: Network) -> Iterator[tuple[Layer, bool]]:

@@ -20,7 +20,7 @@ from modelfmt.layers.spatial import (
     channels_last,
     pair,
 )
-from modelfmt.layers.template import Input, Match, Template, Weight, one_of, op
+from modelfmt.layers.template import Hole, Input, Match, Template, Weight, one_of, op
 from modelfmt.network import Config, Layer
 from modelfmt.view import View
 
@@ -33,14 +33,6 @@ def _kernel_size(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
     return list(shapes["kernel"][:-2])
 
 
-class _Blocks(Template):
-    """A small integer operand, whatever its value: the block shape, paddings or crops."""
-
-    def match(self, tensor: str, view: View, so_far: Match) -> Any:
-        if view.producer(tensor) is not None:
-            yield so_far
-
-
 _X = Input(rank=4)
 _KERNEL = Weight("kernel")
 _CONVOLVED = op(
@@ -51,11 +43,11 @@ _CONVOLVED = op(
 _BLOCKED = op(
     "BatchToSpaceND",
     op(
-        "Conv2D", op("SpaceToBatchND", _X, _Blocks(), _Blocks()), _KERNEL,
+        "Conv2D", op("SpaceToBatchND", _X, Hole("rate"), Hole("paddings")), _KERNEL,
         strides=[1, 1, 1, 1], padding="VALID", data_format=DATA_FORMAT,
     ),
-    _Blocks(),
-    _Blocks(),
+    Hole("rate_back"),
+    Hole("crops"),
 )  # fmt: skip
 
 
@@ -133,14 +125,12 @@ class Conv2D(ActivatedCodec):
 
     def _unblocked(self, match: Match, graph: View) -> Match | None:
         """Dilation and padding of a convolution between SpaceToBatchND and BatchToSpaceND."""
-        nodes = [graph.live[name] for name in match.nodes]
-        before = next(node for node in nodes if node.op == "SpaceToBatchND")
-        after = next(node for node in nodes if node.op == "BatchToSpaceND")
-        rate, paddings = graph.ints(before.inputs[1]), graph.matrix(before.inputs[2])
-        crops = graph.matrix(after.inputs[2])
+        holes = match.holes
+        rate, paddings = graph.ints(holes["rate"]), graph.matrix(holes["paddings"])
+        crops = graph.matrix(holes["crops"])
         if rate is None or paddings is None or crops is None or len(rate) != 2:
             return None
-        if graph.ints(after.inputs[1]) != rate or None in rate:
+        if graph.ints(holes["rate_back"]) != rate or None in rate:
             return None
         start = [side[0] for side in paddings]
         size = match.weights["kernel"].root.shape[:2]

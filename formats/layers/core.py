@@ -11,8 +11,10 @@ from modelfmt.graph import Dims
 from modelfmt.layers.activations import ActivatedCodec, write_activation
 from modelfmt.layers.codec import Derived, LayerCodec
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.template import Field, Input, Weight, X, one_of, op
+from modelfmt.layers.template import Field, Hole, Input, Match, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
+from modelfmt.sizes import kept, sizes
+from modelfmt.view import View
 
 
 def _units(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
@@ -37,8 +39,31 @@ class Dense(ActivatedCodec):
         "MatMul", Input(rank=2), Weight("kernel"), transpose_a=False, transpose_b=False
     )
     template = one_of(op("BiasAdd", _product, Weight("bias")), _product)
-    also_read = (op("AddV2", _product, Weight("bias")),)
+    _rows = op("MatMul", op("Reshape", X, Hole("rows")), Weight("kernel"),
+               transpose_a=False, transpose_b=False)
+    _tensordot = op("Reshape", _rows, Hole("target"))
+    also_read = (
+        op("AddV2", _product, Weight("bias")),
+        op("BiasAdd", _tensordot, Weight("bias")),
+        op("AddV2", _tensordot, Weight("bias")),
+        _tensordot,
+    )
     scopes = ("Tensordot",)
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Check the sizes: of the weights, and that a product of rows keeps x's other axes."""
+        kernel, x = match.weights["kernel"].root.shape, graph.shape(match.inputs[0])
+        bias = match.weights.get("bias")
+        if len(kernel) != 2 or (bias and bias.root.shape != kernel[1:]):
+            return None
+        if "target" not in match.holes:
+            return match
+        if x is None or len(x) < 3 or x[-1] != kernel[0]:
+            return None
+        target = sizes(graph, match.holes["target"])
+        if target is None or len(target) != len(x) or target[-1] not in (kernel[1], None, -1):
+            return None
+        return match if kept(graph, target, match.inputs[0], len(x) - 1) else None
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])
@@ -84,9 +109,12 @@ def target_shape(source: str, shape: Dims, graph: GraphBuilder) -> Any:
 class Rescaling(LayerCodec):
     """Rescaling.  y = x * scale + offset
 
+    Each a number, or a list with one per channel.
     Nodes: AddV2(Mul(x, scale), offset)        Source: Keras, Rescaling.call
     """
 
     class_name = "Rescaling"
     config = {"scale": 1.0, "offset": 0.0}
-    template = op("AddV2", op("Mul", X, Field("scale")), Field("offset"))
+    template = op(
+        "AddV2", op("Mul", X, Field("scale", vector=True)), Field("offset", vector=True)
+    )

@@ -155,7 +155,4 @@ def _weight_forms(layer: Layer) -> tuple[WeightForm, ...]:
 
 def _round(value: Any) -> Any:
     """A config value as a float32 graph holds it, so that 1/6 written and read is the same."""
-    value = plain(value)
-    if isinstance(value, list):
-        return [_round(v) for v in value]
-    return tidy(value)
+    return tidy(plain(value))

@@ -40,14 +40,10 @@ def recognise(view: View, name: str = "model") -> Network:
     names = layer_names(found, view)
     network = Network(name, layers=[layer for layer, _ in inputs])
     made: dict[str, Ref] = {tensor: Ref(layer.name) for layer, tensor in inputs}
-    taken = {layer.name for layer in network.layers}
-    shared: dict[object, Layer] = {}
-    for item, wanted in zip(found, names, strict=True):
-        layer = shared.get(_sharing_key(item))
-        if layer is None:
-            layer = _layer(item, _unused(wanted, taken))
-            shared[_sharing_key(item)] = layer
-            network.layers.append(layer)
+    shared = _shared_layers(found, names, {layer.name for layer in network.layers})
+    network.layers += shared.values()
+    for item in found:
+        layer = shared[_sharing_key(item)]
         call = Call([made[view.resolve(i)] for i in item.claim.inputs])
         call.structure = len(call.inputs) > 1
         call.outputs = [_spec(item.tensor, view)]
@@ -64,7 +60,8 @@ def recognise(view: View, name: str = "model") -> Network:
 def _claims(view: View) -> list[Recognised]:
     """The claims that cover everything between outputs and inputs, inputs first."""
     by_root: dict[str, list[LayerCodec]] = {}
-    for codec in codecs():
+    # Of equal claims the first wins: users' layers go before the built-in ones.
+    for codec in sorted(codecs(), key=lambda codec: codec.module == LayerCodec.module):
         for root in codec.roots():
             by_root.setdefault(root, []).append(codec)
     settled: dict[str, Recognised] = {}
@@ -158,6 +155,23 @@ def _layer(item: Recognised, name: str) -> Layer:
             "module": codec.module, "registered_name": f"{package}>{codec.class_name}",
         }
     return layer
+
+
+def _shared_layers(
+    found: list[Recognised], names: list[str], taken: set[str]
+) -> dict[object, Layer]:
+    """The layers that the claims are calls of, by sharing key, in the claims' order.
+
+    Where several want one name, one with weights gets it.
+    """
+    chosen: dict[object, str] = {}
+    ranked = sorted(zip(found, names, strict=True), key=lambda row: not row[0].claim.weights)
+    for item, wanted in ranked:
+        key = _sharing_key(item)
+        if key not in chosen:
+            chosen[key] = _unused(wanted, taken)
+    first = {_sharing_key(item): item for item in reversed(found)}
+    return {key: _layer(first[key], chosen[key]) for key in reversed(first)}
 
 
 def _sharing_key(item: Recognised) -> object:

@@ -13,7 +13,18 @@ from modelfmt.graph import Dims
 from modelfmt.layers.activations import canonical_activation
 from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.template import Field, Match, Weight, X, clipped, greater, one_of, only, op
+from modelfmt.layers.template import (
+    Field,
+    Hole,
+    Match,
+    Weight,
+    X,
+    clipped,
+    greater,
+    one_of,
+    only,
+    op,
+)
 from modelfmt.network import Config, Layer
 from modelfmt.view import View
 
@@ -194,8 +205,28 @@ class Softmax(LayerCodec):
 
     class_name = "Softmax"
     config = {"axis": -1}
+
+    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
+        """As any config; a list of one axis is that axis."""
+        whole = super().completed(config, weights)
+        return {**whole, "axis": normal_axis(whole["axis"], None)}
+
     _shifted = op("Exp", op("Sub", X, op("Max", X, Field("axis"), keep_dims=True)))
     template = op("RealDiv", _shifted, op("Sum", _shifted, Field("axis"), keep_dims=True))
+    also_read = (
+        op("Transpose", op("Softmax", op("Transpose", X, Hole("there"))), Hole("back")),
+    )
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Read the axis off an exchange with the last one, there and back."""
+        if "there" not in match.holes:
+            return match
+        order = graph.ints(match.holes["there"])
+        if order is None or order != graph.ints(match.holes["back"]):
+            return None
+        axis, last = order[-1], len(order) - 1
+        swapped = [last if k == axis else axis if k == last else k for k in range(len(order))]
+        return match.also(axis=axis) if order == swapped else None
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """On the last axis it is the function softmax; another axis counts from the front."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from modelfmt.builder import GraphBuilder
-from modelfmt.errors import ConversionError
+from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.core import target_shape
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import rows
 from modelfmt.layers.template import Match
-from modelfmt.network import Layer
+from modelfmt.network import Config, Layer
 from modelfmt.view import View
 
 
@@ -106,10 +107,17 @@ class Reshape(LayerCodec):
     def _settled(target: Sequence[int], shape: Dims) -> list[int]:
         """The target with the size that -1 stands for, where the input's sizes tell it."""
         wanted = list(target)
-        if -1 in wanted and shape is not None and None not in shape[1:]:
+        if shape is None or None in shape[1:]:
+            return wanted
+        whole = math.prod(d for d in shape[1:] if d is not None)
+        if -1 in wanted:
             known = math.prod(d for d in wanted if d != -1)
-            whole = math.prod(d for d in shape[1:] if d is not None)
             wanted[wanted.index(-1)] = whole // known if known else 0
+        if math.prod(wanted) != whole:
+            raise MismatchError(
+                "the target shape has another size than the input", expected=list(shape[1:]),
+                found=list(target),
+            )
         return wanted
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
@@ -143,6 +151,11 @@ class Permute(LayerCodec):
     config = {"dims": ()}
     root_ops = frozenset({"Transpose"})
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Nothing where the order is the same."""
+        dims = layer.config["dims"]
+        return [] if dims == sorted(dims) else super().canonical(layer, shapes)
+
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [graph.op("Transpose", inputs[0], [0, *layer.config["dims"]])]
 
@@ -167,8 +180,13 @@ class ZeroPadding2D(LayerCodec):
     config = {"padding": ((1, 1), (1, 1)), "data_format": "channels_last"}
     root_ops = frozenset({"Pad"})
 
+    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
+        """As any config; the padding as both sides of both axes."""
+        whole = super().completed(config, weights)
+        return {**whole, "padding": rows(whole["padding"])}
+
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        inner, none = rows(layer.config["padding"]), [0, 0]
+        inner, none = layer.config["padding"], [0, 0]
         first = layer.config["data_format"] == "channels_first"
         sides = [none, none, *inner] if first else [none, *inner, none]
         return [graph.op("Pad", inputs[0], sides)]

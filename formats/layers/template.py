@@ -7,7 +7,9 @@ recognises it below a tensor of a View, and yields what its holes were bound to.
     X, Input(1)                 what the layer is applied to
     Weight("kernel")            a weight
     Field("epsilon")            a config entry: as an operand a scalar, as an attr its value
+    Field("scale", vector=True) the same, of which an operand may also hold one per channel
     2.0, [1, 2]                 a constant that must be just this
+    Hole("target")              read only: any operand, kept for the codec's ``refine``
     OneOf(a, b)                 read any; write the first that the layer's config and weights allow
     Only(t, padding="same")     ``t``, for layers whose config says so
 
@@ -40,6 +42,7 @@ class Match:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     nodes: tuple[str, ...] = ()
     bound: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    holes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def also(self, **found: Any) -> Match | None:
         """With more config; None where that contradicts what is already known."""
@@ -139,6 +142,20 @@ class Weight(Template):
                 yield found
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hole(Template):
+    """An operand for the codec's ``refine`` to look at: a shape, an order of axes, paddings."""
+
+    name: str
+
+    def writable(self, layer: Layer) -> bool:
+        return False
+
+    def match(self, tensor: str, view: View, so_far: Match) -> Iterator[Match]:
+        found = {**so_far.holes, self.name: view.resolve(tensor)}
+        yield dataclasses.replace(so_far, holes=found)
+
+
 @dataclasses.dataclass(frozen=True)
 class Coding:
     """How a config value stands in an attr, both directions; ``read`` gives None for no match."""
@@ -153,6 +170,7 @@ class Field(Template):
 
     name: str
     coding: Coding | None = None
+    vector: bool = False
 
     def emit(self, writing: Writing) -> Any:
         return self.value(writing.layer)
@@ -164,6 +182,8 @@ class Field(Template):
 
     def match(self, tensor: str, view: View, so_far: Match) -> Iterator[Match]:
         value = view.scalar(tensor)
+        if value is None and self.vector:
+            value = view.vector(tensor)
         if value is not None and (found := so_far.also(**{self.name: tidy(value)})):
             yield found
 
@@ -350,6 +370,8 @@ def _union(templates: tuple[Template, ...]) -> set[str]:
 
 def tidy(value: Any) -> Any:
     """A float32 as the shortest decimal that means it: 0.001, not 0.0010000000474974513."""
+    if isinstance(value, list):
+        return [tidy(each) for each in value]
     if isinstance(value, float):
         import numpy as np
 

@@ -72,15 +72,22 @@ def _write_layers(
         while index and scope in names:
             scope = f"{layer.name}_{index}" if scope == layer.name else f"{scope}_{index}"
         with located(key=f'layer "{layer.name}"'), graph.scope(scope):
-            arguments = [tensors[ref] for ref in layer.calls[index].inputs]
+            if index >= len(layer.calls):
+                raise MismatchError("the layer is never called, and is no input of the model")
+            arguments = [_made(tensors, ref) for ref in layer.calls[index].inputs]
             made = _write_call(layer, layer.calls[index], arguments, graph, listener)
         _note_specs(layer, index, made, graph)
         for k, tensor in enumerate(made):
             tensors[Ref(layer.name, index, k)] = tensor
-    missing = [ref.layer for ref in network.outputs if ref not in tensors]
-    if missing:
-        raise MismatchError(f"output {missing[0]!r} is made by no call of a layer")
-    return [tensors[ref] for ref in network.outputs]
+    return [_made(tensors, ref) for ref in network.outputs]
+
+
+def _made(tensors: dict[Ref, str], ref: Ref) -> str:
+    if ref not in tensors:
+        raise MismatchError(
+            f'output {ref.index} of call {ref.call} of layer "{ref.layer}" is made by no layer'
+        )
+    return tensors[ref]
 
 
 def _write_call(

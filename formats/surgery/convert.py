@@ -145,6 +145,8 @@ def _rewrite_graph(container: Container, path: str, cut: object, *, force: bool)
     """A GraphDef as text or binary: the nodes stay as they are."""
     if cut:
         raise UnsupportedError("cutting a graph between inputs and outputs is not supported yet")
+    for node in container.graph.values():
+        len(node.attrs)  # a damaged node is no node to copy
     _write_graph(container.graph, path, force=force)
 
 

@@ -21,11 +21,16 @@ from typing import Any
 
 from modelfmt.container import Container
 from modelfmt.errors import ModelFormatError
+from modelfmt.graph import Graph
 from modelfmt.network import Layer, Network, Ref
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.tensor import Tensor
 
 Report = dict[str, Any]
+
+#: Shapes are inferred in graphs of up to so many nodes; in larger ones that would take longer
+#: than all the rest.
+_INFERRED_NODES = 10_000
 
 
 def dump(
@@ -105,7 +110,7 @@ def _end(network: Network, ref: Ref) -> Report:
 def _graph(container: Container, report: Report) -> None:
     if not container.has_graph:
         return
-    from modelfmt import view
+    from modelfmt.shapes import infer
 
     graph = container.graph
     if graph.producer:
@@ -115,22 +120,28 @@ def _graph(container: Container, report: Report) -> None:
     report["functions"] = {name: len(body) for name, body in graph.functions.items()}
     for node in graph.values():
         if node.op in ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2"):
-            dims = view.placeholder_shape(node)
-            report["inputs"].append(
-                {
-                    "name": node.name,
-                    "dtype": str(node.attrs.get("dtype")),
-                    "shape": None if dims is None else [*dims],
-                }
-            )
-    report["outputs"] = [
-        {"name": name, "dtype": _dtype(graph[name].attrs.get("T")), "shape": None}
-        for name in view.sinks(graph)
-    ]
+            static = infer("Placeholder", node.attrs, [], producer=graph.producer)[0]
+            shape = None if static.shape is None else [*static.shape]
+            dtype = str(node.attrs.get("dtype"))
+            report["inputs"].append({"name": node.name, "dtype": dtype, "shape": shape})
+    report["outputs"] = list(_outputs(graph))
 
 
-def _dtype(value: Any) -> str | None:
-    return None if value is None else str(value)
+def _outputs(graph: Graph) -> Iterator[Report]:
+    """A graph's sinks, with dtype and shape as far as they follow from the inputs'."""
+    from modelfmt.view import View, sinks
+
+    if len(graph) > _INFERRED_NODES:
+        yield from ({"name": name, "dtype": None, "shape": None} for name in sinks(graph))
+        return
+    seen = View(graph)
+    for name in seen.output_names:
+        dtype, shape = seen.dtype(name), seen.shape(name)
+        yield {
+            "name": name,
+            "dtype": None if dtype is None else dtype.name,
+            "shape": None if shape is None else [*shape],
+        }
 
 
 def _tensors(

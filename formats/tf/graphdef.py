@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from modelfmt.container import Container
 from modelfmt.errors import CorruptFileError, MismatchError, MissingError, Where, located
-from modelfmt.graph import Graph, Node
+from modelfmt.graph import Function, Graph, Node
 from modelfmt.storage import wire
 from modelfmt.storage.files import (
     FileSpan,
@@ -109,7 +109,7 @@ class WireGraph(Graph):
         self.source = source
         self._wire = WireNodes(source)
         super().__init__(self._wire)
-        self._functions: dict[str, Graph] | None = None
+        self._functions: dict[str, Function] | None = None
 
     @property
     def producer(self) -> int:  # type: ignore[override]
@@ -123,8 +123,8 @@ class WireGraph(Graph):
         return 0
 
     @property
-    def functions(self) -> Mapping[str, Graph]:
-        """The bodies of the library's functions, by name."""
+    def functions(self) -> Mapping[str, Function]:
+        """The library's functions, by name."""
         if self._functions is None:
             self._functions = dict(_read_library(self.source))
         return self._functions
@@ -272,29 +272,52 @@ def _format_text(pieces: list[Piece]) -> bytes:
     return proto.format_text(proto.GraphDef.FromString(data)).encode()
 
 
-def _read_library(source: FileSpan | bytes) -> Iterator[tuple[str, Graph]]:
-    """FunctionDefLibrary: 1 function {1 signature {1 name}, 3 node_def}."""
+def _read_library(source: FileSpan | bytes) -> Iterator[tuple[str, Function]]:
+    """FunctionDefLibrary: 1 function, 2 gradient."""
     view = _view(source)
     for library in wire.scan(view):
         if library.field != _LIBRARY:
             continue
         for span in wire.scan(view, library.offset, library.end):
-            if span.field != _FUNCTION:
-                continue
-            body = (
-                source.span(span.offset, span.length)
-                if isinstance(source, FileSpan)
-                else source[span.offset : span.end]
-            )
-            yield _function_name(_view(body)), Graph(WireNodes(body, field=3))
+            if span.field == _FUNCTION:
+                body = (
+                    source.span(span.offset, span.length)
+                    if isinstance(source, FileSpan)
+                    else source[span.offset : span.end]
+                )
+                function = _read_function(body)
+                yield function.name, function
 
 
-def _function_name(view: memoryview) -> str:
+def _read_function(source: FileSpan | bytes) -> Function:
+    """FunctionDef: 1 signature (OpDef), 3 node_def, 4 ret {1 output, 2 tensor}.
+
+    Source: tensorflow/core/framework/function.proto and op_def.proto.
+    """
+    view = _view(source)
+    name, arguments, outputs, returned = "", list[str](), list[str](), dict[str, str]()
     for span in wire.scan(view):
         if span.field == 1:
             for part in wire.scan(view, span.offset, span.end):
                 if part.field == 1:
-                    return str(view[part.offset : part.end], "utf-8")
+                    name = str(view[part.offset : part.end], "utf-8")
+                elif part.field in (2, 3):
+                    (arguments if part.field == 2 else outputs).append(_first_text(view, part))
+        elif span.field == 4:
+            entry = {
+                part.field: str(view[part.offset : part.end], "utf-8")
+                for part in wire.scan(view, span.offset, span.end)
+            }
+            returned[entry.get(1, "")] = entry.get(2, "")
+    results = {output: returned[output] for output in outputs if output in returned}
+    return Function(name, WireNodes(source, field=3), arguments, results)
+
+
+def _first_text(view: memoryview, span: wire.Span) -> str:
+    """Field 1 of a message: the name of an ArgDef."""
+    for part in wire.scan(view, span.offset, span.end):
+        if part.field == 1:
+            return str(view[part.offset : part.end], "utf-8")
     return ""
 
 

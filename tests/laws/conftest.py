@@ -13,6 +13,7 @@ MODELS = sorted(min(p.parent.glob("model.*")) for p in GOLDEN.glob("*/*/provenan
 FIXTURES = {
     "golden": MODELS,
     "graphdef": [m for m in MODELS if m.parents[1].name == "graphdef"],
+    "layered": [m for m in MODELS if m.parents[1].name != "graphdef"],
     "binary_graphdef": [m for m in MODELS if m.suffix == ".pb"],
     "text_graphdef": [m for m in MODELS if m.suffix == ".pbtxt"],
 }

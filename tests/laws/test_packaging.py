@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,13 +12,15 @@ from typing import Any
 
 import pytest
 
+tomllib = pytest.importorskip("tomllib")  # new in 3.11
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"formats": "modelfmt", "proto": "modelfmt.proto", "cli": "modelfmt.cli"}
 
 
 @pytest.fixture(scope="module")
 def declared() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+    stated: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return stated
 
 
 def package(path: Path) -> str:

@@ -11,8 +11,6 @@ from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.layers import write_network
 from modelfmt.layers.activations import FUNCTIONS
 
-
-
 SHAPES = [(None, 4), (2, 4), (None, 3, 4), (None, None, 4), (None, 2, 3, 4), (None, None, 3, 4),
           (None, None, None, 4), (5, 3, 4), (None, 2, 3, 2, 4)]
 
@@ -46,11 +44,11 @@ def test_rescaling(law: Any, scale: Any, offset: Any) -> None:
 
 
 def test_dense_names_a_kernel_that_does_not_fit(single: Any) -> None:
-    with pytest.raises(MismatchError, match='layer "it".*kernel does not fit'):
+    with pytest.raises(MismatchError, match=r'layer "it".*kernel does not fit'):
         write_network(single("Dense", {}, [(None, 5)], kernel=(4, 3), bias=(3,)), GraphBuilder())
 
 
 def test_an_unknown_activation_is_named(single: Any) -> None:
     network = single("Dense", {"activation": "warp"}, [(None, 4)], kernel=(4, 3), bias=(3,))
-    with pytest.raises(ConversionError, match="unknown activation function.*'warp'"):
+    with pytest.raises(ConversionError, match=r"unknown activation function.*warp"):
         write_network(network, GraphBuilder())

@@ -1,0 +1,83 @@
+"""The other side of the comparison, and the judge; every task runs in a process of its own.
+
+    python reference.py build FOLDER          VGG16, random weights: vgg16.h5 and vgg16.keras
+    python reference.py freeze MODEL PB       Keras loads, TensorFlow freezes and writes
+    python reference.py parse PB              TensorFlow parses a GraphDef and counts
+    python reference.py walk H5               h5py names every dataset
+    python reference.py same A B              every weight of A stands, bit for bit, in B
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def build(folder: str) -> None:
+    """What every conversion here starts from: 138 million float32 weights, 22 layers."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    model = keras.applications.VGG16(weights=None)
+    for name in ("vgg16.h5", "vgg16.keras"):
+        model.save(os.path.join(folder, f"new.{name}"))
+        os.replace(os.path.join(folder, f"new.{name}"), os.path.join(folder, name))
+
+
+def freeze(source: str, destination: str) -> None:
+    """The usual way from a Keras model to a frozen graph, with the frameworks."""
+    import keras
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    model = keras.models.load_model(source, compile=False)
+    call = tf.function(lambda x: model(x, training=False))
+    spec = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function(spec))
+    with open(destination, "wb") as out:
+        out.write(frozen.graph.as_graph_def().SerializeToString())
+
+
+def parse(path: str) -> None:
+    """TensorFlow's own look at a .pb, as much as ``fmt dump`` tells of it."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef()
+    with open(path, "rb") as file:
+        graph.ParseFromString(file.read())
+    for node in graph.node:
+        if node.op == "Const":
+            value = node.attr["value"].tensor
+            print(node.name, value.dtype, [dim.size for dim in value.tensor_shape.dim])
+
+
+def walk(path: str) -> None:
+    """The least that any program must do to list the datasets of a .h5."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        file.visititems(
+            lambda name, found: (
+                print(name, found.dtype, found.shape) if isinstance(found, h5py.Dataset) else None
+            )
+        )
+
+
+def same(a: str, b: str) -> None:
+    """Compare shapes, dtypes and sha256 of the weights (tensors above 16 bytes of A) with B's."""
+    import modelfmt
+
+    def weights(path: str) -> list[tuple[object, ...]]:
+        rows = modelfmt.dump(path, digest=True)["tensors"]
+        rows = [row for row in rows if row["nbytes"] > 16]
+        return sorted((row["sha256"], row["dtype"], tuple(row["shape"])) for row in rows)
+
+    if weights(a) != weights(b):
+        sys.exit(f"{a} and {b} hold other weights")
+
+
+if __name__ == "__main__":
+    tasks = {task.__name__: task for task in (build, freeze, parse, walk, same)}
+    tasks[sys.argv[1]](*sys.argv[2:])

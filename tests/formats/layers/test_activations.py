@@ -1,0 +1,46 @@
+"""Activation functions: what is written is recognised, in one spelling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+from modelfmt.layers import write_network
+from modelfmt.layers.activations import FUNCTIONS, function_name, write_activation
+
+
+@pytest.mark.parametrize("shape", [(None, 4), (None, 2, 3, 4)], ids=str)
+@pytest.mark.parametrize("function", [*sorted(FUNCTIONS), "swish", "hard_swish"])
+def test_activation(law: Any, function: str, shape: Any) -> None:
+    form = law("Activation", {"activation": function}, [shape])
+    spelled = {
+        "leaky_relu": ["LeakyReLU"], "hard_sigmoid_keras2": ["Rescaling", "ReLU"],
+    }.get(function, ["Activation"])
+    assert [layer.class_name for layer in form] == spelled
+
+
+def test_linear_leaves_nothing(law: Any) -> None:
+    assert law("Activation", {"activation": "linear"}, [(None, 4)]) == []
+
+
+def test_the_two_hard_sigmoids_are_two_functions(law: Any) -> None:
+    old = law("Activation", {"activation": "hard_sigmoid_keras2"}, [(None, 4)])
+    new = law("Activation", {"activation": "hard_sigmoid"}, [(None, 4)])
+    assert old != new
+
+
+@pytest.mark.parametrize("function", ["warp", {"class_name": "Custom"}, 3])
+def test_an_unknown_function_is_named(function: Any, single: Any) -> None:
+    with pytest.raises(ConversionError, match="unknown activation function"):
+        function_name(function)
+    with pytest.raises(ConversionError, match=r'layer "it": unknown activation function'):
+        write_network(single("Activation", {"activation": function}, [(None, 4)]), GraphBuilder())
+
+
+def test_no_function_is_linear() -> None:
+    assert function_name(None) == "linear"
+    graph = GraphBuilder()
+    assert write_activation(None, "x", graph) == "x" and not graph

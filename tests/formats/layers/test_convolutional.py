@@ -1,0 +1,72 @@
+"""Convolutions: what is written is recognised.
+
+A channels_first convolution is written between two Transposes, since TensorFlow's CPU kernels
+take channels last only. It comes back as Permute, Conv2D, Permute, and the inference form spells
+it so; that these compute the same is settled by the oracle (tests/models/test_layers.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+from modelfmt.layers import write_network
+
+GRID = [
+    {"strides": strides, "padding": padding, "dilation_rate": rate, "use_bias": use_bias}
+    for strides, padding, rate, use_bias in itertools.product(
+        [(1, 1), 2, (2, 1)], ["valid", "same"], [(1, 1), 2, [1, 3]], [True, False]
+    )
+    if strides == (1, 1) or rate == (1, 1)
+]
+
+
+def weights(size: tuple[int, int], use_bias: bool) -> dict[str, tuple[int, ...]]:
+    kernel = {"kernel": (*size, 3, 5)}
+    return {**kernel, "bias": (5,)} if use_bias else kernel
+
+
+@pytest.mark.parametrize("config", GRID, ids=str)
+@pytest.mark.parametrize("size", [(3, 3), (1, 1), (2, 4)])
+@pytest.mark.parametrize("shape", [(None, 12, 14, 3), (None, None, None, 3)], ids=str)
+def test_conv2d(law: Any, config: Any, size: Any, shape: Any) -> None:
+    form = law("Conv2D", config, [shape], **weights(size, config["use_bias"]))
+    assert form[0].config["kernel_size"] == list(size)
+    assert form[0].config["filters"] == 5
+
+
+@pytest.mark.parametrize("activation", ["relu", "softmax", "silu", "hard_sigmoid_keras2"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_conv2d_with_activation(law: Any, activation: str, data_format: str) -> None:
+    shape = (None, 9, 9, 3) if data_format == "channels_last" else (None, 3, 9, 9)
+    form = law("Conv2D", {"activation": activation, "data_format": data_format}, [shape],
+               **weights((3, 3), True))
+    names = [layer.class_name for layer in form]
+    turned = ["Permute", "Conv2D", "Permute"]
+    assert names[: names.index("Conv2D") + 1] == (
+        ["Conv2D"] if data_format == "channels_last" else turned[:2]
+    )
+    if data_format == "channels_first":
+        assert names[:3] == turned
+
+
+@pytest.mark.parametrize("config", GRID[:8], ids=str)
+def test_channels_first_is_a_convolution_between_permutes(law: Any, config: Any) -> None:
+    form = law("Conv2D", {**config, "data_format": "channels_first"}, [(None, 3, 12, 14)],
+               **weights((3, 3), config["use_bias"]))
+    assert [layer.class_name for layer in form] == ["Permute", "Conv2D", "Permute"]
+    assert form[1].config["data_format"] == "channels_last"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [({"groups": 3}, "grouped convolution"), ({"padding": "causal"}, "unknown padding")],
+)
+def test_what_is_refused_is_named(single: Any, config: Any, message: str) -> None:
+    network = single("Conv2D", config, [(None, 9, 9, 3)], **weights((3, 3), True))
+    with pytest.raises(ConversionError, match=f'layer "it": .*{message}'):
+        write_network(network, GraphBuilder())

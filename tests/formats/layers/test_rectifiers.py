@@ -1,0 +1,93 @@
+"""Activation layers with parameters: what is written is recognised, in one spelling."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from modelfmt.builder import GraphBuilder
+from modelfmt.errors import ConversionError
+from modelfmt.layers import write_network
+
+
+def form_of(law: Any, class_name: str, **config: Any) -> list[tuple[str, Any]]:
+    form = law(class_name, config, [(None, 5)])
+    return [(layer.class_name, layer.config) for layer in form]
+
+
+@pytest.mark.parametrize(
+    ("max_value", "slope", "threshold"),
+    itertools.product([None, 6, 1.0, 3.5], [0, 0.1, 0.25], [0, 0.5, -0.5]),
+)
+def test_relu(law: Any, max_value: Any, slope: Any, threshold: Any) -> None:
+    form = form_of(
+        law, "ReLU", max_value=max_value, negative_slope=slope, threshold=threshold
+    )
+    plain = not slope and not threshold
+    if plain and max_value in (None, 6):
+        name = "relu6" if max_value else "relu"
+        assert form == [("Activation", {"activation": name})]
+    elif not threshold and max_value is None:
+        assert form == [("LeakyReLU", {"negative_slope": slope})]
+    else:
+        assert form[0][0] == "ReLU"
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1, 0.2, 0.3, 1.0])
+def test_leaky_relu(law: Any, slope: float) -> None:
+    form_of(law, "LeakyReLU", negative_slope=slope)
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.5, 1, 2.25])
+def test_thresholded_relu_is_a_relu(law: Any, theta: float) -> None:
+    assert form_of(law, "ThresholdedReLU", theta=theta) == form_of(law, "ReLU", threshold=theta)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 2.0])
+def test_elu(law: Any, alpha: float) -> None:
+    expected = "Activation" if alpha == 1 else "ELU"
+    assert form_of(law, "ELU", alpha=alpha)[0][0] == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "alpha", "shared"),
+    [
+        ((None, 5), (5,), None),
+        ((None, 1), (1,), None),
+        ((None, 4, 5, 3), (4, 5, 3), None),
+        ((None, 4, 5, 3), (1, 1, 3), [1, 2]),
+        ((None, 4, 5, 3), (4, 1, 3), [2]),
+        ((None, 4, 5, 3), (1, 1, 1), [1, 2, 3]),
+        ((None, 4, 5, 1), (4, 5, 1), None),
+        ((None, None, None, 3), (1, 1, 3), [1, 2]),
+        ((None, 4, 3), (1, 3), [1]),
+    ],
+)
+def test_prelu(law: Any, shape: Any, alpha: Any, shared: Any) -> None:
+    form = law("PReLU", {"shared_axes": shared}, [shape], alpha=alpha)
+    assert form[0].config == {"shared_axes": shared}
+
+
+def test_prelu_leaves_out_shared_axes_of_size_one(law: Any) -> None:
+    form = law("PReLU", {"shared_axes": [1, 2]}, [(None, 4, 1, 3)], alpha=(1, 1, 3))
+    assert form[0].config == {"shared_axes": [1]}
+
+
+@pytest.mark.parametrize("shape", [(None, 5), (None, 4, 5), (None, None, 5), (None, 2, 3, 4)])
+@pytest.mark.parametrize("axis", [-1, 1, 2, 3, -2, [1]])
+def test_softmax(law: Any, shape: Any, axis: Any) -> None:
+    rank, number = len(shape), axis[0] if isinstance(axis, list) else axis
+    if not -rank < number < rank:
+        pytest.skip("no such axis")
+    form = law("Softmax", {"axis": axis}, [shape])
+    if number % rank == rank - 1:
+        assert (form[0].class_name, form[0].config) == ("Activation", {"activation": "softmax"})
+    else:
+        assert (form[0].class_name, form[0].config) == ("Softmax", {"axis": number % rank})
+
+
+def test_softmax_over_several_axes_is_refused(single: Any) -> None:
+    with pytest.raises(ConversionError, match=r'layer "it": a Softmax over several axes'):
+        write_network(single("Softmax", {"axis": [1, 2]}, [(None, 4, 5)]), GraphBuilder())

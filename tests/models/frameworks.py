@@ -1,0 +1,176 @@
+"""Run in a child process: one genuine framework makes models, or judges what modelfmt made.
+
+    frameworks.py MAJOR TASK.json      MAJOR 2: tf_keras, 3: Keras 3; results go to TASK.json.out
+
+    {"make": MODULE, "arguments": {...}, "folder": F}
+        MODULE.models(keras, **arguments) yields (name, model). For each, F holds NAME.h5, NAME.keras
+        (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name, outputs as
+        out_0, out_1, ...); the result says the rest.
+    {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
+        Runs each file on the arrays' inputs; the result has the error relative to the largest
+        output, and the digests of the weights that the framework loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+MAJOR = int(sys.argv[1])
+os.environ.update(
+    TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1",
+    TF_USE_LEGACY_KERAS=str(int(MAJOR == 2)), KERAS_BACKEND="tensorflow",
+)
+
+import numpy as np  # noqa: E402  after the environment
+import tensorflow as tf  # noqa: E402
+from tensorflow.python.framework.convert_to_constants import (  # noqa: E402
+    convert_variables_to_constants_v2,
+)
+
+keras: Any = importlib.import_module("tf_keras" if MAJOR == 2 else "keras")
+
+
+def leaves(model: Any) -> list[Any]:
+    """All layers that are no models, nested ones in their place, shared ones once."""
+    found: list[Any] = []
+    for layer in model.layers:
+        inner = leaves(layer) if isinstance(layer, keras.Model) else [layer]
+        found += [each for each in inner if all(each is not other for other in found)]
+    return found
+
+
+def randomise(model: Any, random: Any) -> None:
+    """Give every weight random values; variances positive ones."""
+    for weight in model.weights:
+        value = random.normal(0.0, 0.5, weight.shape)
+        if "variance" in weight.name:
+            value = random.uniform(0.3, 2.0, weight.shape)
+        weight.assign(value.astype("float32"))
+
+
+def run(model: Any, inputs: list[Any]) -> list[Any]:
+    """The outputs of a model as a list of arrays."""
+    made = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    return [np.asarray(each) for each in (made if isinstance(made, list | tuple) else [made])]
+
+
+def freeze(model: Any, names: list[str]) -> bytes:
+    """The frozen GraphDef of a model, made as users make it, with an unknown batch."""
+    specs = [
+        tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        for tensor, name in zip(model.inputs, names, strict=True)
+    ]
+    function = tf.function(
+        lambda *x: model(list(x) if len(x) > 1 else x[0], training=False)
+    ).get_concrete_function(*specs)
+    return bytes(convert_variables_to_constants_v2(function).graph.as_graph_def()
+                 .SerializeToString())
+
+
+def input_names(model: Any) -> list[str]:
+    return [tensor.name.split(":")[0] for tensor in model.inputs]
+
+
+def digest(array: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def make(name: str, model: Any, folder: str) -> dict[str, Any]:
+    random = np.random.default_rng(list(name.encode()))
+    randomise(model, random)
+    names = input_names(model)
+    inputs = [
+        random.normal(size=[3 if k == 0 else size or 6 for k, size in enumerate(tensor.shape)])
+        .astype("float32")
+        for tensor in model.inputs
+    ]
+    outputs = run(model, inputs)
+    arrays = dict(zip(names, inputs, strict=True))
+    arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
+    np.savez(f"{folder}/{name}.npz", **arrays)
+    with open(f"{folder}/{name}.pb", "wb") as file:
+        file.write(freeze(model, names))
+    model.save(f"{folder}/{name}.h5")
+    if MAJOR == 3:
+        model.save(f"{folder}/{name}.keras")
+    shown = io.StringIO()
+    model.summary(expand_nested=True, print_fn=lambda line, **_: shown.write(line + "\n"))
+    return {
+        "inputs": names,
+        "outputs": len(outputs),
+        "summary": shown.getvalue(),
+        "layers": [
+            [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
+            for layer in leaves(model)
+        ],
+    }
+
+
+def run_graph(path: str, feeds: dict[str, Any], fetch: list[str]) -> list[Any]:
+    definition = tf.compat.v1.GraphDef()
+    with open(path, "rb") as file:
+        definition.ParseFromString(file.read())
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(definition, name="")
+    with tf.compat.v1.Session(graph=graph) as session:
+        return list(session.run([f"{name}:0" for name in fetch],
+                                {f"{name}:0": array for name, array in feeds.items()}))
+
+
+def judge(task: dict[str, Any]) -> dict[str, Any]:
+    with np.load(task["arrays"]) as stored:
+        feeds = {name: stored[name] for name in task["inputs"]}
+        wanted = [stored[f"out_{k}"] for k in range(len(stored.files) - len(feeds))]
+    verdict: dict[str, Any] = {}
+    if task["kind"] == "graphdef":
+        got = run_graph(task["path"], feeds, task["fetch"])
+    else:
+        model = keras.models.load_model(task["path"], compile=False)
+        got = run(model, [feeds[name] for name in input_names(model)])
+        verdict["weights"] = sorted(digest(w) for w in model.get_weights())
+    if [x.shape for x in got] != [x.shape for x in wanted]:
+        raise AssertionError(f"shapes {[x.shape for x in got]}, {[x.shape for x in wanted]}")
+    verdict["error"] = max(
+        float(np.abs(g - w).max() / (np.abs(w).max() or 1.0))
+        for g, w in zip(got, wanted, strict=True)
+    )
+    return verdict
+
+
+def guarded(work: Any, *arguments: Any) -> dict[str, Any]:
+    """What a framework raises is a verdict too."""
+    keras.backend.clear_session()
+    try:
+        return dict(work(*arguments))
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return {"raised": f"{type(error).__name__}: {lines[0][:500]} ({where.name})"}
+
+
+def main() -> None:
+    with open(sys.argv[2]) as file:
+        task = json.load(file)
+    if "make" in task:
+        module = importlib.import_module(task["make"])
+        found = {}
+        for name, build in module.models(keras, **task["arguments"]):
+            found[name] = guarded(lambda name=name, build=build: make(name, build(),
+                                                                     task["folder"]))
+        result: Any = found
+    else:
+        result = [guarded(judge, each) for each in task["judge"]]
+    with open(sys.argv[2] + ".out", "w") as file:
+        json.dump(result, file)
+
+
+if __name__ == "__main__":
+    main()
