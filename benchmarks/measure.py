@@ -1,7 +1,7 @@
 """Whole processes, measured by the operating system: wall and CPU seconds, and peak memory.
 
-This side imports nothing but the standard library, on purpose: Linux counts the memory of the
-parent at the time of the fork into the ``ru_maxrss`` of the child.
+This side imports nothing but the standard library, on purpose: Linux counts the memory that the
+parent has at the fork (20 MB here) into the ``ru_maxrss`` of the child, so less cannot be seen.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Command:
 
 def environment() -> dict[str, str]:
     """For all children alike: byte code is kept as in any installation, TensorFlow is quiet."""
-    ours = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return kept | ours
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    return kept | quiet | {"KERAS_BACKEND": "tensorflow"}
 
 
 def run(command: Command) -> Usage:
@@ -102,11 +102,11 @@ def interleave(commands: Sequence[Command], runs: int, heavy_runs: int) -> list[
 
 def median(usages: Sequence[Usage], field: str) -> float:
     """The median of one field over all rounds."""
-    return statistics.median(getattr(usage, field) for usage in usages)
+    return statistics.median(float(getattr(usage, field)) for usage in usages)
 
 
 def ratio(a: Sequence[Usage], b: Sequence[Usage], field: str) -> float:
     """How often b goes into a: the median of the quotients of each round."""
     return statistics.median(
-        getattr(x, field) / getattr(y, field) for x, y in zip(a, b, strict=False)
+        float(getattr(x, field) / getattr(y, field)) for x, y in zip(a, b, strict=False)
     )

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from measure import Command, Usage, interleave, median, ratio, run
-from rows import Group, convert, fmt, groups, python, reference
+from rows import Group, convert, fmt, groups, reference
 
 HEAD = ("what", "command", "wall s", "CPU s", "peak MB", "ours: wall", "ours: CPU", "ours: peak")
 

@@ -1,6 +1,6 @@
 """Start-up: values of the command line that need no conversion are taken as they are.
 
-Typer from 0.26 on loads pydantic (0.1 s, as much as all of ours) to learn that a string is a
+Typer (seen with 0.29) loads pydantic (0.1 s, as much as all of ours) to learn that a string is a
 string, and that --help was not given. Here only what must be converted, such as "2" for an int,
 goes that way. An older typer has no such step, and nothing is changed for it.
 """

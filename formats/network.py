@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from modelfmt.errors import MismatchError
 from modelfmt.graph import Dims
 from modelfmt.tensor import Tensor
 
@@ -119,11 +120,15 @@ def model_order(network: Network) -> list[Layer]:
     Depth first, from the inputs: a layer's depth is its longest distance to an output; within a
     depth, the order in which a walk from the outputs meets the layers first. Weight files are
     read by this order. A Sequential model keeps its own. Source: Keras, map_graph.
+
+    Raises:
+        MismatchError: a layer depends on itself.
     """
     if network.kind == "Sequential":
         return list(network.layers)
     by_name = {layer.name: layer for layer in network.layers}
     met: dict[str, int] = {}
+    entered: set[tuple[str, int]] = set()
     finished: set[tuple[str, int]] = set()
     postorder: list[tuple[str, int]] = []
     for output in network.outputs:
@@ -132,6 +137,9 @@ def model_order(network: Network) -> list[Layer]:
         def enter(ref: Ref, stack: list[tuple[tuple[str, int], Iterator[Ref]]] = stack) -> None:
             key = (ref.layer, ref.call)
             if key not in finished:
+                if key in entered:
+                    raise MismatchError(f'layer "{ref.layer}" depends on itself')
+                entered.add(key)
                 met.setdefault(ref.layer, len(met))
                 stack.append((key, iter(parents(by_name[ref.layer], ref.call))))
 

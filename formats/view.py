@@ -15,7 +15,7 @@ from typing import Any
 
 from modelfmt import dtypes, opdefs
 from modelfmt.dtypes import DType
-from modelfmt.errors import located
+from modelfmt.errors import MismatchError, MissingError, located
 from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.shapes import Static, constant, infer
 from modelfmt.tensor import Tensor
@@ -42,7 +42,8 @@ class Constant:
 
 
 def _concat_v2(node: Node) -> Node:
-    return dataclasses.replace(node, op="ConcatV2", inputs=[*node.inputs[1:], node.inputs[0]])
+    inputs = [*node.inputs[1:], *node.inputs[:1]]
+    return dataclasses.replace(node, op="ConcatV2", inputs=inputs)
 
 
 _RENAMED = {
@@ -159,6 +160,12 @@ class View:
             return None
         return [float(value) for value in constant.root.numpy().ravel()]
 
+    def is_read(self, tensor: str) -> bool:
+        """Whether a constant stands behind what was the read of a variable, before freezing."""
+        while (node := self.graph[parse_input(tensor).node]).op in _RESHAPING:
+            tensor = node.inputs[0]
+        return node.op in _PASS
+
     def attr(self, node: Node, name: str) -> AttrValue:
         """An attr of a node, or TensorFlow's default where the file leaves it out."""
         if name in node.attrs:
@@ -233,6 +240,7 @@ class View:
         self._nodes[name] = node
         statics = [self.static(i) for i in node.inputs]
         with located(key=f'node "{name}"'):
+            _check_inputs(self.graph[name])
             outputs = infer(node.op, node.attrs, statics, producer=self.graph.producer)
         for index, static in enumerate(outputs):
             self._static[tensor_name(name, index)] = static
@@ -303,7 +311,21 @@ class View:
 def _plain(tensor: str) -> str:
     """``a:0`` and ``a`` are one tensor: the short spelling."""
     edge = parse_input(tensor)
+    if edge.output:
+        raise MissingError(f"no tensor {tensor!r}")
     return tensor_name(edge.node, max(edge.port, 0))
+
+
+def _check_inputs(node: Node) -> None:
+    """Raise MismatchError where a node has more or fewer data inputs than its op takes."""
+    row = opdefs.get(node.op)
+    if row is None or any(arg.number_attr or arg.type_list_attr for arg in row.inputs):
+        return
+    if len(row.inputs) != len(node.data_inputs):
+        raise MismatchError(
+            f"{node.op} takes another number of inputs",
+            expected=len(row.inputs), found=len(node.data_inputs),
+        )
 
 
 def sinks(graph: Graph) -> list[str]:

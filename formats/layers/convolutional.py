@@ -126,19 +126,25 @@ class Conv2D(ActivatedCodec):
     def _unblocked(self, match: Match, graph: View) -> Match | None:
         """Dilation and padding of a convolution between SpaceToBatchND and BatchToSpaceND."""
         holes = match.holes
-        rate, paddings = graph.ints(holes["rate"]), graph.matrix(holes["paddings"])
-        crops = graph.matrix(holes["crops"])
+        rate, paddings = graph.ints(holes["rate"]), graph.ints(holes["paddings"])
+        crops = graph.ints(holes["crops"])
         if rate is None or paddings is None or crops is None or len(rate) != 2:
             return None
         if graph.ints(holes["rate_back"]) != rate or None in rate:
             return None
-        start = [side[0] for side in paddings]
+        # Rows are (before, after); what comes after x fills whole blocks and is cropped again, and
+        # is only known where the size of x is.
+        start, end = paddings[::2], paddings[1::2]
+        filled = [None if a is None or b is None else a - b
+                  for a, b in zip(end, crops[1::2], strict=True)]
         size = match.weights["kernel"].root.shape[:2]
         reach = [(k - 1) * (r or 1) for k, r in zip(size, rate, strict=True)]
-        same = [total // 2 for total in reach]
-        if any(side[0] for side in crops) or start not in (same, [0, 0]):
-            return None
-        padding = "same" if start == same and any(same) else "valid"
-        return match.also(dilation_rate=rate, padding=padding, strides=[1, 1])
+        for padding, base in (("valid", [0, 0]), ("same", [total // 2 for total in reach])):
+            after = [total - b if padding == "same" else 0
+                     for total, b in zip(reach, base, strict=True)]
+            sound = all(f in (None, a) for f, a in zip(filled, after, strict=True))
+            if start == base and crops[::2] == [0, 0] and sound:
+                return match.also(dilation_rate=rate, padding=padding, strides=[1, 1])
+        return None
 
 

@@ -70,6 +70,11 @@ class Dense(ActivatedCodec):
         kernel = layer.weight("kernel")
         if shape is None:
             raise ConversionError("Dense needs an input of known rank")
+        if not shape or len(kernel.shape) != 2:
+            raise MismatchError(
+                "the kernel does not fit its input", expected="a matrix, applied to a rank above 0",
+                found=f"{list(kernel.shape)}, applied to a rank of {len(shape)}",
+            )
         if shape[-1] is not None and shape[-1] != kernel.shape[0]:
             raise MismatchError(
                 "the kernel does not fit its input", expected=shape[-1], found=kernel.shape[0]

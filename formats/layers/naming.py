@@ -22,7 +22,7 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
     all scopes end in is no part of the names. A node outside of any scope lends its own name.
     Equal names are left for the caller to tell apart.
     """
-    scopes = [_scope(item) for item in found]
+    scopes = [scope_of(item) for item in found]
     tails = {_number(scope) for scope in scopes if scope}
     strip = tails.pop() if len(tails) == 1 and len(scopes) > 1 else ""
     return [
@@ -31,7 +31,7 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
     ]
 
 
-def _scope(item: Recognised) -> str:
+def scope_of(item: Recognised) -> str:
     """The scope shared by a claim's nodes, without those that the layer opens in itself."""
     folders = [name.rpartition("/")[0] for name in item.claim.nodes]
     common = posixpath.commonpath(folders).split("/")

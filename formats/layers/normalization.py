@@ -11,7 +11,17 @@ from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.template import Field, Input, Match, Template, Weight, X, one_of, op
+from modelfmt.layers.template import (
+    Coding,
+    Field,
+    Input,
+    Match,
+    Template,
+    Weight,
+    X,
+    one_of,
+    op,
+)
 from modelfmt.network import Config, Layer
 from modelfmt.view import View
 
@@ -45,7 +55,10 @@ _FUSED = op(
     "FusedBatchNormV3", Input(rank=4),
     one_of(_GAMMA, _Filled("gamma", 1.0)), one_of(_BETA, _Filled("beta", 0.0)),
     _MEAN, _VARIANCE,
-    epsilon=Field("epsilon"), is_training=False, data_format="NHWC",
+    epsilon=Field("epsilon"), is_training=False,
+    data_format=Field("axis", Coding(
+        lambda axis, layer: "NHWC", lambda value, node: {"NHWC": -1, "NCHW": 1}.get(value),
+    )),
 )  # fmt: skip
 
 
@@ -100,6 +113,8 @@ class BatchNormalization(LayerCodec):
 
     def refine(self, match: Match, graph: View) -> Match | None:
         """Find the axis: that of x along which the statistics are as long as they are seen."""
+        if "axis" in match.config:
+            return _without_fillers(match, graph)
         x, seen = graph.shape(match.inputs[0]), match.weights["moving_mean"].shape
         sizes = {w.root.shape for w in match.weights.values()}
         if len(sizes) != 1 or len(next(iter(sizes))) != 1:
@@ -111,6 +126,26 @@ class BatchNormalization(LayerCodec):
             return None
         axis = wide[0] if wide else len(x) - 1
         return match.also(axis=-1 if axis == len(x) - 1 else axis)
+
+
+def _without_fillers(match: Match, graph: View) -> Match:
+    """Drop a gamma of ones or a beta of zeros that fills in for a missing weight.
+
+    A fused node needs both. tf.keras puts plain Consts there, where the statistics beside them are
+    read as variables are.
+    """
+    root = graph.graph[match.nodes[-1]]
+    _, gamma, beta, mean, _ = root.data_inputs
+    if not graph.is_read(mean):
+        return match
+    gone = {
+        name
+        for name, tensor, value in (("gamma", gamma, 1.0), ("beta", beta, 0.0))
+        if name in match.weights and not graph.is_read(tensor)
+        and bool((match.weights[name].root.numpy() == value).all())
+    }
+    kept = {name: weight for name, weight in match.weights.items() if name not in gone}
+    return dataclasses.replace(match, weights=kept)
 
 
 def _write_along(axis: int, rank: int, layer: Layer, x: str, graph: GraphBuilder) -> str:

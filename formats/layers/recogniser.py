@@ -14,7 +14,7 @@ from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
 from modelfmt.layers.activations import activation_of
 from modelfmt.layers.codec import Claim, LayerCodec
-from modelfmt.layers.naming import layer_names
+from modelfmt.layers.naming import layer_names, scope_of
 from modelfmt.layers.registry import codecs
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
 from modelfmt.view import View
@@ -35,6 +35,10 @@ def recognise(view: View, name: str = "model") -> Network:
     Raises:
         UnrecognisedGraphError: its ``nodes`` are all those that no layer accounts for.
     """
+    if not view.outputs:
+        raise UnrecognisedGraphError(
+            "the graph has no outputs: something reads every tensor", hint="Pass --outputs T,.."
+        )
     found = _claims(view)
     inputs = [_input_layer(tensor, view) for tensor in view.inputs]
     names = layer_names(found, view)
@@ -44,15 +48,19 @@ def recognise(view: View, name: str = "model") -> Network:
     network.layers += shared.values()
     for item in found:
         layer = shared[_sharing_key(item)]
-        call = Call([made[view.resolve(i)] for i in item.claim.inputs])
+        sources = [view.resolve(i) for i in item.claim.inputs]
+        if any(source not in made for source in sources):
+            raise UnrecognisedGraphError(
+                f'the graph runs in a circle through "{item.tensor}"', nodes=item.claim.nodes
+            )
+        call = Call([made[source] for source in sources])
         call.structure = len(call.inputs) > 1
         call.outputs = [_spec(item.tensor, view)]
         made[item.tensor] = Ref(layer.name, len(layer.calls))
         layer.calls.append(call)
     network.inputs = [made[tensor] for _, tensor in inputs]
     network.outputs = [made[tensor] for tensor in view.outputs]
-    wished = {made[item.tensor].layer: name for item, name in zip(found, names, strict=True)}
-    _fuse_activations(network, wished)
+    _fuse_activations(network, {made[item.tensor].layer: scope_of(item) for item in found})
     network.layers = model_order(network)
     return network
 
@@ -197,10 +205,8 @@ def _spec(tensor: str, view: View) -> Spec:
     return Spec(view.shape(tensor), dtype.name if dtype else "float32")
 
 
-def _fuse_activations(network: Network, wished: dict[str, str]) -> None:
+def _fuse_activations(network: Network, scopes: dict[str, str]) -> None:
     """Make an activation that stands in its layer's own scope the layer's ``activation``.
-
-    ``wished`` has the name that each layer's scope asked for.
 
     Only where the activation is the sole reader, so that the model's tensors stay what they were.
     """
@@ -215,10 +221,13 @@ def _fuse_activations(network: Network, wished: dict[str, str]) -> None:
         function = activation_of(layer)
         if function is None or len(layer.calls) != 1:
             continue
-        before = network.layer(layer.calls[0].inputs[0].layer)
+        source = layer.calls[0].inputs[0].layer
+        if source in gone:
+            continue
+        before = network.layer(source)
         if (
             before.config.get("activation") == "linear"
-            and wished.get(before.name) == wished[layer.name]
+            and scopes.get(before.name) == scopes[layer.name]
             and before.name not in outputs
             and readers.get(before.name) == [layer]
             and len(before.calls) == 1

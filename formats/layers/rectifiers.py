@@ -89,6 +89,7 @@ class ReLU(LayerCodec):
     also_read = (
         only(op("Minimum", op("Relu", X), _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
         only(clipped(X, 0.0, _MAX), **_NO_SLOPE, **_NO_THRESHOLD),
+        only(op("Sub", op("Relu6", X), _SLOPED), max_value=6.0, **_NO_THRESHOLD),
     )
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:

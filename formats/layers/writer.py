@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from modelfmt import dtypes
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError, located
+from modelfmt.graph import Dims
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
@@ -34,7 +36,10 @@ def write_network(
     Raises:
         UnknownLayerError: a layer without a codec.
         ConversionError: a configuration that its codec cannot write.
+        MismatchError: a model or a call that makes no sense.
     """
+    if not network.outputs:
+        raise MismatchError(f'the model "{network.name}" has no outputs')
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
     outputs = _write_layers(network, inputs, graph, listener)
     return [
@@ -50,12 +55,23 @@ def infer_specs(network: Network) -> None:
 
 def _placeholder(layer: Layer, graph: GraphBuilder) -> str:
     shape = layer.config.get("batch_shape")
-    dims = None if shape is None else tuple(shape)
     dtype = layer.config.get("dtype") or "float32"
     with located(key=f'layer "{layer.name}"'):
         if not isinstance(dtype, str) or layer.config.get("sparse") or layer.config.get("ragged"):
             raise ConversionError("only dense inputs of a plain dtype can be written")
-        return graph.placeholder(layer.name, dtypes.from_name(dtype), dims)
+        return graph.placeholder(layer.name, dtypes.from_name(dtype), _dims(shape))
+
+
+def _dims(shape: Any) -> Dims:
+    if shape is None:
+        return None
+    if not isinstance(shape, list | tuple) or not all(
+        size is None or (type(size) is int and size >= 0) for size in shape
+    ):
+        raise MismatchError(
+            "not the shape of a tensor", expected="a list of sizes, null where unknown", found=shape
+        )
+    return tuple(shape)
 
 
 def _write_layers(
@@ -75,6 +91,8 @@ def _write_layers(
             if index >= len(layer.calls):
                 raise MismatchError("the layer is never called, and is no input of the model")
             arguments = [_made(tensors, ref) for ref in layer.calls[index].inputs]
+            if not arguments:
+                raise MismatchError("the layer is called on nothing")
             made = _write_call(layer, layer.calls[index], arguments, graph, listener)
         _note_specs(layer, index, made, graph)
         for k, tensor in enumerate(made):

@@ -25,7 +25,7 @@ def load_custom(path: str | os.PathLike[str]) -> list[str]:
     before = {id(codec) for codec in codecs()}
     try:
         runpy.run_path(path, run_name="modelfmt_custom")
-    except (OSError, SyntaxError, ImportError, NameError, TypeError, ValueError) as error:
+    except Exception as error:  # not ours: a user's code may raise anything
         raise ModelFormatError(
             f"cannot be run ({type(error).__name__}: {error})", where=Where(path)
         ) from error

@@ -10,6 +10,7 @@ Source: tensorflow/core/framework/graph.proto.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelfmt.container import Container
@@ -111,7 +112,7 @@ class WireGraph(Graph):
         super().__init__(self._wire)
         self._functions: dict[str, Function] | None = None
 
-    @property
+    @cached_property
     def producer(self) -> int:  # type: ignore[override]
         """The GraphDef version of the TensorFlow that wrote the graph; 0 where it is not said."""
         view = _view(self.source)

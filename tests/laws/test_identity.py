@@ -78,7 +78,9 @@ def test_text_to_binary_and_back_is_the_same_text(text_graphdef: Path, tmp_path:
 
 def test_what_cannot_be_saved_says_so(layered: Path, tmp_path: Path) -> None:
     """Kinds without ``save`` yet refuse by name, and leave nothing behind."""
-    with modelfmt.open(layered) as container:
-        with pytest.raises(UnsupportedError, match="not supported yet"):
-            container.save(str(tmp_path / layered.name))
+    with (
+        modelfmt.open(layered) as container,
+        pytest.raises(UnsupportedError, match="not supported yet"),
+    ):
+        container.save(str(tmp_path / layered.name))
     assert list(tmp_path.iterdir()) == []

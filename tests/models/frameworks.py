@@ -5,7 +5,8 @@
     {"make": MODULE, "arguments": {...}, "folder": F}
         MODULE.models(keras, **arguments) yields (name, model). For each, F holds NAME.h5, NAME.keras
         (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name, outputs as
-        out_0, out_1, ...); the result says the rest.
+        out_0, out_1, ...); the result says the rest. A model that cannot run here has an
+        attribute ``twin``, which computes its outputs, and no NAME.pb.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded.
@@ -75,7 +76,8 @@ def freeze(model: Any, names: list[str]) -> bytes:
 
 
 def input_names(model: Any) -> list[str]:
-    return [tensor.name.split(":")[0] for tensor in model.inputs]
+    """The names of the input layers; Keras 3 gives the tensors other ones."""
+    return [tensor._keras_history[0].name for tensor in model.inputs]
 
 
 def digest(array: Any) -> str:
@@ -91,12 +93,14 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
         .astype("float32")
         for tensor in model.inputs
     ]
-    outputs = run(model, inputs)
+    twin = getattr(model, "twin", None)
+    outputs = twin(model, inputs) if twin else run(model, inputs)
     arrays = dict(zip(names, inputs, strict=True))
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)
-    with open(f"{folder}/{name}.pb", "wb") as file:
-        file.write(freeze(model, names))
+    if twin is None:
+        with open(f"{folder}/{name}.pb", "wb") as file:
+            file.write(freeze(model, names))
     model.save(f"{folder}/{name}.h5")
     if MAJOR == 3:
         model.save(f"{folder}/{name}.keras")
@@ -105,6 +109,7 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
     return {
         "inputs": names,
         "outputs": len(outputs),
+        "frozen": twin is None,
         "summary": shown.getvalue(),
         "layers": [
             [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
@@ -147,7 +152,6 @@ def judge(task: dict[str, Any]) -> dict[str, Any]:
 
 def guarded(work: Any, *arguments: Any) -> dict[str, Any]:
     """What a framework raises is a verdict too."""
-    keras.backend.clear_session()
     try:
         return dict(work(*arguments))
     except Exception as error:
@@ -163,6 +167,9 @@ def main() -> None:
         module = importlib.import_module(task["make"])
         found = {}
         for name, build in module.models(keras, **task["arguments"]):
+            keras.utils.set_random_seed(0)
+            if task.get("fresh_names"):
+                keras.backend.clear_session()
             found[name] = guarded(lambda name=name, build=build: make(name, build(),
                                                                      task["folder"]))
         result: Any = found

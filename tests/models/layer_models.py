@@ -6,6 +6,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 IMAGE, ROWS, FLAT = (9, 10, 3), (5, 4), (6,)
 
 #: name -> layer class, config, input shapes without batch; a name's prefix tells the framework.
@@ -95,14 +98,11 @@ def cases(major: int) -> dict[str, Case]:
         add("Concatenate", [IMAGE] * count, axis=axis)
     add("Concatenate", [(3,), (5,), (1,)])
     add("Add", [(None, 4), (None, 4)])
-    # TensorFlow cannot run these on a CPU; Keras 3 turns the data around itself.
-    if major == 3:
-        for config in [{}, {"padding": "same", "activation": "relu"}, {"strides": 2},
-                       {"dilation_rate": 2, "activation": "softmax"}]:
-            add("Conv2D", (3, 9, 10), filters=4, kernel_size=3, data_format="channels_first",
-                **config)
-        for pool in ["MaxPooling2D", "AveragePooling2D"]:
-            add(pool, (3, 9, 10), data_format="channels_first")
+    for config in [{}, {"padding": "same", "activation": "relu"}, {"strides": 2},
+                   {"dilation_rate": 2, "activation": "softmax"}]:
+        add("Conv2D", (3, 9, 10), filters=4, kernel_size=3, data_format="channels_first", **config)
+    for pool in ["MaxPooling2D", "AveragePooling2D"]:
+        add(pool, (3, 9, 10), pool_size=2, data_format="channels_first")
     return found
 
 
@@ -117,5 +117,29 @@ def models(keras: Any, part: str = "all") -> Iterator[tuple[str, Callable[[], An
 def build(keras: Any, class_name: str, config: dict[str, Any], shapes: list[Any]) -> Any:
     inputs = [keras.Input(shape, name=f"in{k}") for k, shape in enumerate(shapes)]
     layer = getattr(keras.layers, class_name)(**config, name="it")
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0],
-                       layer(inputs if len(inputs) > 1 else inputs[0]), name="single")
+    model = keras.Model(inputs if len(inputs) > 1 else inputs[0],
+                        layer(inputs if len(inputs) > 1 else inputs[0]), name="single")
+    if config.get("data_format") == "channels_first" and hasattr(layer, "strides"):
+        model.twin = turned_around(keras, layer)
+    return model
+
+
+def turned_around(keras: Any, layer: Any) -> Callable[[Any, list[Any]], list[Any]]:
+    """The outputs of a channels_first window layer, which TensorFlow cannot run on a CPU.
+
+    The same layer in channels last, without activation, between two transposes.
+    """
+
+    def outputs(model: Any, inputs: list[Any]) -> list[Any]:
+        config = {**layer.get_config(), "data_format": "channels_last"}
+        activation = getattr(layer, "activation", None)
+        if activation is not None:
+            config["activation"] = "linear"
+        twin = type(layer).from_config(config)
+        x = inputs[0].transpose(0, 2, 3, 1)
+        twin.build(x.shape)
+        twin.set_weights(layer.get_weights())
+        y = np.asarray(twin(x)).transpose(0, 3, 1, 2)
+        return [np.asarray(activation(tf.constant(y)) if activation else y)]
+
+    return outputs

@@ -9,8 +9,8 @@ import pytest
 
 pytestmark = pytest.mark.oracle
 
-#: What the other Keras major has no word for. Refused by name, never written wrongly.
-REFUSED = {"log_softmax": 2}
+
+
 
 
 @pytest.mark.parametrize("major", [2, 3])
