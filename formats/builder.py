@@ -120,6 +120,19 @@ class GraphBuilder(Graph):
         ]
         return self._add(op, names, attrs, full)
 
+    def keep_only(self, outputs: Sequence[str]) -> None:
+        """Remove the nodes that none of ``outputs`` depends on; Placeholders stay."""
+        needed: set[str] = set()
+        todo = [parse_input(output).node for output in outputs]
+        while todo:
+            name = todo.pop()
+            if name not in needed:
+                needed.add(name)
+                todo.extend(parse_input(i).node for i in self._grown[name].inputs)
+        for name, node in list(self._grown.items()):
+            if name not in needed and node.op != "Placeholder":
+                del self._grown[name]
+
     def _operand(self, operand: Operand) -> str | tuple[Any]:
         if isinstance(operand, str):
             return operand

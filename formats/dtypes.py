@@ -40,7 +40,10 @@ class DType:
         if self.code.startswith("ml:"):
             import ml_dtypes
 
-            extended: np.dtype[Any] = np.dtype(getattr(ml_dtypes, self.code[3:]))
+            found = getattr(ml_dtypes, self.code[3:], None)
+            if found is None:
+                raise UnsupportedError(f"dtype {self.name} needs a newer ml_dtypes")
+            extended: np.dtype[Any] = np.dtype(found)
             return extended
         return np.dtype(self.code)
 
@@ -92,6 +95,7 @@ _ROWS = [
     DType("uint4", 30, 1, "ml:uint4"),
     DType("int2", 31, 1, "ml:int2"),
     DType("uint2", 32, 1, "ml:uint2"),
+    DType("float4_e2m1fn", 33, 1, "ml:float4_e2m1fn"),
 ]
 
 _BY_ENUM = {row.enum: row for row in _ROWS}

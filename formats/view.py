@@ -19,6 +19,7 @@ from modelfmt.errors import MismatchError, MissingError, located
 from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.shapes import Static, constant, infer
 from modelfmt.tensor import Tensor
+from modelfmt.variables import VARIABLES
 
 #: Ops whose output k is their input k, at inference.
 _PASS = {
@@ -69,6 +70,7 @@ class View:
         graph: nodes; never changed.
         inputs: tensors to cut at; every Placeholder counts as well. In the model's order.
         outputs: tensors of interest; where left out, the graph's sinks.
+        values: what the variables hold, by node name; such a variable reads as a constant.
 
     Tensors are named as in ``graph``; a name that was resolved away stands for what it
     resolves to. Raises MissingError for a named input or output that does not exist.
@@ -79,13 +81,17 @@ class View:
         graph: Graph,
         inputs: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
+        values: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.graph = graph
+        self._values = values or {}
         self._nodes: dict[str, Node] = {}
         self._alias: dict[str, str] = {}
         self._static: dict[str, Static] = {}
         self._constant: dict[str, Constant] = {}
         self._dead: set[str] = set()
+        #: What Switch, Merge and Select stand for where their predicate is known.
+        self.folded: dict[str, str] = {}
         self._cut = {_plain(i) for i in inputs or ()}
         wanted = [_plain(o) for o in outputs] if outputs else sinks(graph)
         for tensor in (*self._cut, *wanted):
@@ -244,7 +250,11 @@ class View:
             outputs = infer(node.op, node.attrs, statics, producer=self.graph.producer)
         for index, static in enumerate(outputs):
             self._static[tensor_name(name, index)] = static
-        if node.op == "Const":
+        if name in self._values and node.op in VARIABLES:
+            self._visit_value(node, self._values[name])
+        elif node.op == "ReadVariableOp" and node.inputs[0] in self._constant:
+            self._alias[name] = node.inputs[0]
+        elif node.op == "Const":
             self._visit_const(node)
         elif node.op == "Placeholder" and "learning_phase" in name:
             self._set_false(name)
@@ -267,9 +277,11 @@ class View:
     def _visit_const(self, node: Node) -> None:
         value = node.attrs.get("value")
         if isinstance(value, Tensor):
-            value = value.renamed(node.name)
-            self._constant[node.name] = Constant(value, value.shape)
-            self._static[node.name] = constant(value)
+            self._visit_value(node, value.renamed(node.name))
+
+    def _visit_value(self, node: Node, value: Tensor) -> None:
+        self._constant[node.name] = Constant(value, value.shape)
+        self._static[node.name] = constant(value)
 
     def _set_false(self, name: str) -> None:
         import numpy as np
@@ -294,7 +306,7 @@ class View:
         if node.op in ("Merge", "RefMerge"):
             alive = [i for i in node.inputs if not self._is_dead(Node("", "", [i]))]
             if len(alive) == 1 and len(node.inputs) > 1:
-                self._alias[node.name] = alive[0]
+                self._fold(node.name, alive[0])
             return
         selects = node.op == "SelectV2"
         known = self.static(node.inputs[0 if selects else 1]).value
@@ -302,10 +314,13 @@ class View:
             return
         truth = bool(known.ravel()[0])
         if selects:
-            self._alias[node.name] = node.inputs[1 if truth else 2]
+            self._fold(node.name, node.inputs[1 if truth else 2])
             return
-        self._alias[tensor_name(node.name, int(truth))] = node.inputs[0]
+        self._fold(tensor_name(node.name, int(truth)), node.inputs[0])
         self._dead.add(tensor_name(node.name, int(not truth)))
+
+    def _fold(self, tensor: str, source: str) -> None:
+        self._alias[tensor] = self.folded[tensor] = source
 
 
 def _plain(tensor: str) -> str:

@@ -42,10 +42,13 @@ def write_network(
         raise MismatchError(f'the model "{network.name}" has no outputs')
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
     outputs = _write_layers(network, inputs, graph, listener)
-    return [
+    ends = [
         graph.op("Identity", tensor, name=ref.layer)
         for ref, tensor in zip(network.outputs, outputs, strict=True)
     ]
+    # A nested model may make more tensors than the outer one takes.
+    graph.keep_only(ends)
+    return ends
 
 
 def infer_specs(network: Network) -> None:

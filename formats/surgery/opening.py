@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from modelfmt.container import Container
 from modelfmt.errors import (
@@ -17,7 +18,9 @@ from modelfmt.storage import wire
 from modelfmt.storage.files import SourceFile
 
 #: The kinds of CONTRACT.md that can be opened so far.
-KINDS = ("graphdef", "keras-h5", "keras-weights", "keras")
+KINDS = (
+    "graphdef", "metagraph", "savedmodel", "checkpoint", "keras-h5", "keras-weights", "keras",
+)  # fmt: skip
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -26,17 +29,23 @@ _TEXT_GRAPH = re.compile(r"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*[:{]")
 _TEXT_OTHER = re.compile(r"\s*(#[^\n]*\n\s*)*(meta_info_def|graph_def|saved_model_schema_version)")
 
 
-def open(path: str | os.PathLike[str], *, kind: str | None = None) -> Container:
+def open(
+    path: str | os.PathLike[str],
+    *,
+    kind: str | None = None,
+    tags: Sequence[str] | None = None,
+) -> Container:
     """Open a model file; nothing but its structure is read.
 
     Args:
-        path: the file.
+        path: the file; of a checkpoint also the prefix, or its folder.
         kind: overrides what the content says.
+        tags: of a SavedModel's MetaGraph; ``serve`` where left out.
 
     Raises:
         MissingError: there is no such file.
         UnknownFormatError: nothing recognises the content.
-        UnsupportedError: a kind that cannot be opened yet.
+        UnsupportedError: no such kind.
         CorruptFileError: the file breaks the rules of its format.
     """
     path = os.fspath(path)
@@ -53,8 +62,20 @@ def open(path: str | os.PathLike[str], *, kind: str | None = None) -> Container:
         from modelfmt.tf.graphdef import GraphDefFile
 
         return GraphDefFile(path, text=_is_text(path))
+    if found == "checkpoint":
+        from modelfmt.tf.checkpoint import Checkpoint
+
+        return Checkpoint(path)
+    if found == "metagraph":
+        from modelfmt.tf.metagraph import MetaGraphFile
+
+        return MetaGraphFile(path, text=_is_text(path))
+    if found == "savedmodel":
+        from modelfmt.tf.savedmodel import SavedModel
+
+        return SavedModel(path, tags=tags)
     raise UnsupportedError(
-        f"files of kind {found} cannot be opened yet", where=Where(path),
+        f"no kind {found}", where=Where(path),
         expected=f"one of {', '.join(KINDS)}",
     )
 
@@ -64,9 +85,17 @@ def sniff(path: str) -> str:
     if os.path.isdir(path):
         if any(os.path.exists(os.path.join(path, f"saved_model.{e}")) for e in ("pb", "pbtxt")):
             return "savedmodel"
-        raise UnknownFormatError("a folder that holds no SavedModel", where=Where(path))
+        if _is_checkpoint(path):
+            return "checkpoint"
+        raise UnknownFormatError(
+            "a folder that holds no SavedModel and no checkpoint", where=Where(path)
+        )
+    if not os.path.exists(path) and _is_checkpoint(path):
+        return "checkpoint"
     with SourceFile(path) as file:
         if not file.size:
+            if _is_checkpoint(path):
+                return "checkpoint"
             raise UnknownFormatError("the file is empty", where=Where(path))
         head = file.read(0, min(file.size, 1 << 12))
         if head.startswith(_HDF5):
@@ -74,12 +103,20 @@ def sniff(path: str) -> str:
         if head.startswith(_ZIP):
             return "keras"
         kind = _protobuf_kind(file) or _text_kind(head)
+    if kind is None and _is_checkpoint(path):
+        return "checkpoint"
     if kind is None:
         raise UnknownFormatError(
             "no model file that modelfmt knows", where=Where(path),
             expected=f"one of {', '.join(KINDS)}", found=f"bytes {head[:8]!r}",
         )
     return kind
+
+
+def _is_checkpoint(path: str) -> bool:
+    from modelfmt.tf.checkpoint import find_checkpoint
+
+    return find_checkpoint(path) is not None
 
 
 def _hdf5_kind(path: str) -> str:

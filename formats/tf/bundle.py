@@ -33,6 +33,7 @@ from modelfmt.tf import slices
 from modelfmt.tf.bundle_proto import BundleEntry, read_entry, read_header
 from modelfmt.tf.bundle_strings import read_strings
 
+
 def data_path(prefix: str, shard: int, shards: int) -> str:
     """The path of a shard."""
     return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
@@ -96,6 +97,11 @@ class Bundle:
         for row in self.table:
             if row.key and not self.is_slice(row.key):
                 yield self._name(row)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of that name."""
+        key = name.encode("utf-8", "surrogatepass")
+        return key != b"" and self.table.get(key) is not None and not self.is_slice(key)
 
     def is_slice(self, key: bytes) -> bool:
         """Whether a key stands for a slice of a tensor that the bundle has."""
@@ -268,7 +274,9 @@ class Bundle:
                 check_masked(entry.crc, crc32c_of_piece(span), "the data", tensor.origin)
 
 
-def _verified(span: FileSpan, stored: int, origin: Where) -> Iterator[bytes | bytearray | memoryview]:
+def _verified(
+    span: FileSpan, stored: int, origin: Where
+) -> Iterator[bytes | bytearray | memoryview]:
     crc = 0
     for chunk in iterate_piece(span):
         crc = crc32c(chunk, crc)

@@ -53,11 +53,11 @@ def read_header(view: memoryview) -> Header:
 
     Written by: ``write_header``.
     """
-    top = _numbers(view, (1, 2))
+    top = numbers(view, (1, 2))
     version: dict[int, int] = {}
     for span in wire.scan(view):
         if span.field == 3:
-            version = _numbers(view[span.offset : span.end], (1, 2))
+            version = numbers(view[span.offset : span.end], (1, 2))
     header = Header(top.get(1, 0), top.get(2, 0) == 1, version.get(1, 0), version.get(2, 0))
     if header.min_consumer > VERSION:
         raise UnsupportedError(
@@ -90,7 +90,7 @@ def read_entry(view: memoryview) -> BundleEntry:
     unknown = b""
     for span in wire.scan(view):
         if span.field == 2:
-            shape = _read_shape(view[span.offset : span.end])
+            shape = read_shape(view[span.offset : span.end])
         elif span.field == 6 and span.wire_type == wire.I32:
             numbers[6] = wire.read_fixed32(view, span.offset)
         elif span.field in numbers and span.wire_type == wire.VARINT:
@@ -124,7 +124,7 @@ def _varint_fields(values: dict[int, int]) -> bytes:
     return b"".join(wire.varint_field(field, value) for field, value in values.items() if value)
 
 
-def _numbers(view: memoryview, fields: Iterable[int]) -> dict[int, int]:
+def numbers(view: memoryview, fields: Iterable[int]) -> dict[int, int]:
     return {
         span.field: wire.signed64(wire.read_varint(view, span.offset)[0])
         for span in wire.scan(view)
@@ -132,12 +132,12 @@ def _numbers(view: memoryview, fields: Iterable[int]) -> dict[int, int]:
     }
 
 
-def _read_shape(view: memoryview) -> tuple[int, ...]:
+def read_shape(view: memoryview) -> tuple[int, ...]:
     """TensorShapeProto: repeated Dim dim = 2 {int64 size = 1}; bool unknown_rank = 3."""
     sizes = []
     for dim in wire.scan(view):
         if dim.field == 2:
-            sizes.append(_numbers(view[dim.offset : dim.end], (1,)).get(1, 0))
+            sizes.append(numbers(view[dim.offset : dim.end], (1,)).get(1, 0))
         elif dim.field == 3 and wire.read_varint(view, dim.offset)[0]:
             raise CorruptFileError("a tensor of unknown rank")
     return tuple(sizes)

@@ -151,7 +151,7 @@ def fill_bundle(
         os.fsync(index.file.fileno())  # between the two renames nothing takes time
 
 
-def copy_bundle(
+def copy_files(
     files: Iterable[tuple[FileSpan, str]], *, force: bool = False
 ) -> None:
     """Write files as they are, each appearing when all are whole; the first one given at last."""

@@ -110,8 +110,7 @@ class Bench:
         for (verdict, _), result in zip(rows, found, strict=True):
             verdict.raised, verdict.error = result.get("raised", ""), result.get("error", 0.0)
             if "weights" in result:
-                layers = self.models[verdict.model]["layers"]
-                wanted = sorted(each for _, _, digests in layers for each in digests)
+                wanted = self.models[verdict.model]["weights"]
                 verdict.weights_equal = result["weights"] == wanted
 
 

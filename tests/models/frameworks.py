@@ -3,8 +3,8 @@
     frameworks.py MAJOR TASK.json      MAJOR 2: tf_keras, 3: Keras 3; results go to TASK.json.out
 
     {"make": MODULE, "arguments": {...}, "folder": F}
-        MODULE.models(keras, **arguments) yields (name, model). For each, F holds NAME.h5, NAME.keras
-        (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name, outputs as
+        MODULE.models(keras, **arguments) yields (name, builder). For each, F holds NAME.h5,
+        NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name, outputs as
         out_0, out_1, ...); the result says the rest. A model that cannot run here has an
         attribute ``twin``, which computes its outputs, and no NAME.pb.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
@@ -62,7 +62,7 @@ def run(model: Any, inputs: list[Any]) -> list[Any]:
     return [np.asarray(each) for each in (made if isinstance(made, list | tuple) else [made])]
 
 
-def freeze(model: Any, names: list[str]) -> bytes:
+def freeze(model: Any, names: list[str]) -> Any:
     """The frozen GraphDef of a model, made as users make it, with an unknown batch."""
     specs = [
         tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
@@ -71,8 +71,7 @@ def freeze(model: Any, names: list[str]) -> bytes:
     function = tf.function(
         lambda *x: model(list(x) if len(x) > 1 else x[0], training=False)
     ).get_concrete_function(*specs)
-    return bytes(convert_variables_to_constants_v2(function).graph.as_graph_def()
-                 .SerializeToString())
+    return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 
 def input_names(model: Any) -> list[str]:
@@ -95,12 +94,16 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
     ]
     twin = getattr(model, "twin", None)
     outputs = twin(model, inputs) if twin else run(model, inputs)
-    arrays = dict(zip(names, inputs, strict=True))
+    arrays = {key.replace("/", "|"): value for key, value in zip(names, inputs, strict=True)}
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)
+    constants: list[str] = []
     if twin is None:
+        frozen = freeze(model, names)
         with open(f"{folder}/{name}.pb", "wb") as file:
-            file.write(freeze(model, names))
+            file.write(frozen.SerializeToString())
+        constants = [digest(tf.make_ndarray(node.attr["value"].tensor))
+                     for node in frozen.node if node.op == "Const"]
     model.save(f"{folder}/{name}.h5")
     if MAJOR == 3:
         model.save(f"{folder}/{name}.keras")
@@ -110,6 +113,8 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
         "inputs": names,
         "outputs": len(outputs),
         "frozen": twin is None,
+        # What no output needs is not in a frozen graph.
+        "weights": sorted(d for d in map(digest, model.get_weights()) if d in constants),
         "summary": shown.getvalue(),
         "layers": [
             [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
@@ -132,14 +137,16 @@ def run_graph(path: str, feeds: dict[str, Any], fetch: list[str]) -> list[Any]:
 
 def judge(task: dict[str, Any]) -> dict[str, Any]:
     with np.load(task["arrays"]) as stored:
-        feeds = {name: stored[name] for name in task["inputs"]}
+        feeds = {name: stored[name.replace("/", "|")] for name in task["inputs"]}
         wanted = [stored[f"out_{k}"] for k in range(len(stored.files) - len(feeds))]
     verdict: dict[str, Any] = {}
     if task["kind"] == "graphdef":
         got = run_graph(task["path"], feeds, task["fetch"])
     else:
         model = keras.models.load_model(task["path"], compile=False)
-        got = run(model, [feeds[name] for name in input_names(model)])
+        # No layer of Keras 3 has a slash in its name.
+        feeds = {name.replace("/", "_"): array for name, array in feeds.items()}
+        got = run(model, [feeds[name.replace("/", "_")] for name in input_names(model)])
         verdict["weights"] = sorted(digest(w) for w in model.get_weights())
     if [x.shape for x in got] != [x.shape for x in wanted]:
         raise AssertionError(f"shapes {[x.shape for x in got]}, {[x.shape for x in wanted]}")

@@ -14,10 +14,13 @@ ACTIVATIONS = [
     "relu", "relu", "sigmoid", "tanh", "softmax", "elu", "selu", "softplus", "softsign",
     "hard_sigmoid", "gelu", "swish", "linear", "linear", "linear", None,
 ]
-ACTIVATIONS_3 = ["silu", "relu6", "leaky_relu", "mish", "log_softmax", "hard_silu"]
+ACTIVATIONS_3 = ["silu", "relu6", "leaky_relu"]
+UNKNOWN_TO_2 = ["log_softmax", "hard_silu"]
 
 
-def models(keras: Any, seed: int, first: int, count: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+def models(
+    keras: Any, seed: int, first: int, count: int
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Names and builders of the models first to first + count - 1 of a seed."""
     for index in range(first, first + count):
         yield f"random{index}", lambda index=index: Drawing(keras, [seed, index]).model()
@@ -30,7 +33,11 @@ class Drawing:
         self.keras, self.layers = keras, keras.layers
         self.random = np.random.default_rng(seed)
         self.major = int(keras.__version__.split(".")[0])
-        self.functions = ACTIVATIONS + (ACTIVATIONS_3 if self.major == 3 else ["mish"])
+        self.functions = [*ACTIVATIONS, "mish"]
+        if self.major == 3 and self.chance(0.7):
+            self.functions += ACTIVATIONS_3
+        if self.major == 3 and self.chance(0.2):
+            self.functions += UNKNOWN_TO_2
         self.taken: set[str] = set()
         self.style = self.pick(["default", "custom", "mixed", "mixed"])
 
@@ -55,8 +62,8 @@ class Drawing:
                 f"{kind}{a}", f"{kind}{a}_{b}", f"block{a}_{kind}{b}", f"{kind}.{a}.{b}",
                 f"res{a}a_branch{b}b", f"Mixed_{a}{'abc'[b - 1]}", f"{kind.upper()}-{a}{b}",
                 f"my_{kind}_{a}", f"stage{a}.unit{b}.{kind}", f"{a}{kind}{b}", f"{kind}{a}_{b}_{a}",
-                f"{kind}__{a}", f"model_{a}.{kind}_{b}.", f"Conv2D_{a}", f"BiasAdd{a}", f"Relu_{a}{b}",
-                f"batchnorm{a}_{b}", *([f"scope{a}/{kind}{b}"] if self.major == 2 else []),
+                f"{kind}__{a}", f"model_{a}.{kind}_{b}.", f"Conv2D_{a}", f"BiasAdd{a}",
+                f"Relu_{a}{b}", f"batchnorm{a}_{b}", *([f"scope{a}/{kind}{b}"] if self.major == 2 else []),
             ]))
             if found not in self.taken:
                 self.taken.add(found)
@@ -124,7 +131,8 @@ class Drawing:
         if self.chance(0.3) and None not in shape[1:]:
             return self.layer("Permute", "permute", dims=self.pick([(2, 1, 3), (3, 1, 2)]))
         if self.chance(0.3):
-            return self.layer("Reshape", "reshape", target_shape=(-1, shape[3]))
+            rows = shape[1] if shape[1] and shape[1] % 2 == 0 else 1
+            return self.layer("Reshape", "reshape", target_shape=(-1, rows, shape[3]))
         return self.layer("Rescaling", "scale", scale=0.5, offset=self.pick([0.0, -0.25]))
 
     def of_rows(self, shape: tuple[Any, ...]) -> Any:
@@ -175,7 +183,7 @@ class Drawing:
         if self.chance(0.1) and len(shape) == 4:
             return self.branches(x)
         if self.chance(0.1):
-            y = self.layer("Dense", "dense", units=shape[-1], activation=self.pick(self.functions))(x)
+            y = self.dense(shape[-1])(x)
             y = self.any_rank(shape)(y) if self.chance(0.5) else y
             merge = self.pick(["Add", "Multiply", "Maximum", "Minimum", "Average", "Subtract"])
             merged = self.pick([[x, y], [x, y], [y, x], [x, x], [x, y, x], [y, x, y, y]])
