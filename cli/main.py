@@ -101,6 +101,12 @@ def convert(
     outputs: Annotated[
         Optional[list[str]], typer.Option(metavar="T,..", help="Output tensors of a graph.")  # noqa: UP045
     ] = None,
+    signature: Annotated[
+        Optional[str], typer.Option(metavar="KEY", help="Signature of a .meta or SavedModel.")  # noqa: UP045
+    ] = None,
+    tags: Annotated[
+        Optional[list[str]], typer.Option(metavar="T,..", help="Tags of a SavedModel's graph.")  # noqa: UP045
+    ] = None,
     custom: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="FILE.py", help="Runs a file of yours that registers layers."),
@@ -121,7 +127,8 @@ def convert(
             modelfmt.load_custom(file)
         return modelfmt.convert(
             source, destination, from_kind=from_kind, to=to, keras=keras,
-            inputs=_listed(inputs), outputs=_listed(outputs), force=force,
+            inputs=_listed(inputs), outputs=_listed(outputs), signature=signature,
+            tags=_listed(tags), force=force,
         )
 
     done = _guarded(debug, work)

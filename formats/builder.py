@@ -63,7 +63,7 @@ class GraphBuilder(Graph):
 
     def static(self, tensor: str) -> Static:
         """What is known of a tensor before running: shape, and small integer values."""
-        return self._static[tensor_name(*parse_input(tensor)[:2])]
+        return self._static[self._known(tensor)]
 
     def shape(self, tensor: str) -> Dims:
         """The static shape of a tensor: None where the rank is unknown, None inside for a size."""
@@ -71,7 +71,14 @@ class GraphBuilder(Graph):
 
     def dtype(self, tensor: str) -> DType:
         """The dtype of a tensor."""
-        return self._dtype[tensor_name(*parse_input(tensor)[:2])]
+        return self._dtype[self._known(tensor)]
+
+    def _known(self, tensor: str) -> str:
+        """The short spelling of a tensor's name. Raises MismatchError where there is none."""
+        name = tensor_name(*parse_input(tensor)[:2])
+        if name not in self._static:
+            raise MismatchError(f"input {tensor!r} names no tensor of this graph")
+        return name
 
     def placeholder(self, name: str, dtype: DType, shape: Dims) -> str:
         """An input of the graph."""
@@ -175,9 +182,6 @@ class GraphBuilder(Graph):
     ) -> list[str]:
         full = self.unique(name)
         with located(key=f'node "{full}"'):
-            for i in inputs:
-                if tensor_name(*parse_input(i)[:2]) not in self._static:
-                    raise MismatchError(f"input {i!r} names no tensor of this graph")
             whole = opdefs.complete(op, [self.dtype(i) for i in inputs], attrs)
             node = Node(full, op, list(inputs), settled(op, whole))
             value = whole.get("value")

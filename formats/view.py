@@ -238,7 +238,7 @@ class View:
         node = self.graph[name]
         if node.op == "NextIteration":
             return []
-        return [parse_input(i).node for i in node.data_inputs if _plain(i) not in self._cut]
+        return [parse_input(i).node for i in node.data_inputs]
 
     def _visit(self, name: str) -> None:
         raw = _modern(self.graph[name])

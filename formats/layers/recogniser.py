@@ -8,7 +8,7 @@ reads one of its interior tensors. What feeds a claim is walked next, down to th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
@@ -29,8 +29,15 @@ class Recognised:
     tensor: str
 
 
-def recognise(view: View, name: str = "model") -> Network:
+def recognise(
+    view: View, input_names: Mapping[str, str] | None = None, name: str = "model"
+) -> Network:
     """The layers of a graph, as a Functional Network with bound weights.
+
+    Args:
+        view: what to look at.
+        input_names: names for the inputs, by tensor; else those of their nodes.
+        name: of the model.
 
     Raises:
         UnrecognisedGraphError: its ``nodes`` are all those that no layer accounts for.
@@ -40,7 +47,8 @@ def recognise(view: View, name: str = "model") -> Network:
             "the graph has no outputs: something reads every tensor", hint="Pass --outputs T,.."
         )
     found = _claims(view)
-    inputs = [_input_layer(tensor, view) for tensor in view.inputs]
+    called = input_names or {}
+    inputs = [_input_layer(tensor, called.get(tensor), view) for tensor in view.inputs]
     names = layer_names(found, view)
     network = Network(name, layers=[layer for layer, _ in inputs])
     made: dict[str, Ref] = {tensor: Ref(layer.name) for layer, tensor in inputs}
@@ -143,8 +151,8 @@ def _unrecognised(nodes: list[str], view: View) -> UnrecognisedGraphError:
     )
 
 
-def _input_layer(tensor: str, view: View) -> tuple[Layer, str]:
-    name = parse_input(tensor).node.replace("/", "_")
+def _input_layer(tensor: str, called: str | None, view: View) -> tuple[Layer, str]:
+    name = (called or parse_input(tensor).node).replace("/", "_")
     spec = _spec(tensor, view)
     config: Config = {
         "batch_shape": None if spec.shape is None else list(spec.shape), "dtype": spec.dtype,

@@ -14,6 +14,7 @@ Source: leveldb doc/table_format.md, tensorflow/core/lib/io/table_builder.cc and
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -54,7 +55,8 @@ class Handle(NamedTuple):
         return self.offset + self.size + TRAILER_SIZE
 
 
-class Footer(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Footer:
     """The end of a table."""
 
     metaindex: Handle
@@ -180,9 +182,12 @@ class Table:
             self._keys.append(entry.key)
             self._handles.append(handle)
         self._kept: dict[int, Block] = {}
+        self._last: Entry | None = None  # who lists the keys asks for each right away
 
     def get(self, key: bytes) -> Entry | None:
         """The entry of a key; reads the one block where it would stand."""
+        if self._last is not None and self._last.key == key:
+            return self._last
         number = bisect_left(self._keys, key)
         return self._block(number).find(key) if number < len(self._keys) else None
 
@@ -199,6 +204,7 @@ class Table:
                         found=repr(entry.key),
                     )
                 previous = entry.key
+                self._last = entry
                 yield entry
 
     def _block(self, number: int) -> Block:

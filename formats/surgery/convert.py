@@ -14,6 +14,7 @@ from modelfmt.builder import GraphBuilder
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, ModelFormatError, UnsupportedError, Where, located
 from modelfmt.graph import Graph
+from modelfmt.inline import inline
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
 from modelfmt.network import Network
@@ -56,6 +57,8 @@ def convert(
     keras: int = 3,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
+    signature: str | None = None,
+    tags: Sequence[str] | None = None,
     force: bool = False,
 ) -> Conversion:
     """Convert a model file.
@@ -68,6 +71,9 @@ def convert(
         keras: the Keras major (2 or 3) for which an .h5 is written.
         inputs: tensors of a graph to take as inputs; its Placeholders where left out.
         outputs: tensors of a graph to take as outputs; its sinks where left out.
+        signature: of a .meta or SavedModel, where neither inputs nor outputs are given;
+            ``serving_default`` where left out, else the only one.
+        tags: of a SavedModel's MetaGraph; ``serve`` where left out.
         force: replace an existing output.
 
     Returns:
@@ -88,11 +94,11 @@ def convert(
     if keras not in (2, 3) or (kind == "keras" and keras != 3):
         raise UsageError("no such target", expected="--keras 2 (.h5 only) or 3", found=keras)
     check_output(destination, force=force)
-    with open_container(source, kind=from_kind) as container, located(path=source):
+    with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
         if container.kind == kind == "graphdef":
             _rewrite_graph(container, destination, inputs or outputs, force=force)
             return Conversion(source, container.kind, destination, kind)
-        network = network_of(container, inputs, outputs)
+        network = network_of(container, inputs, outputs, signature)
         if kind == "graphdef":
             graph = GraphBuilder()
             write_network(network, graph)
@@ -113,6 +119,7 @@ def network_of(
     container: Container,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
+    signature: str | None = None,
 ) -> Network:
     """The bound layers of any container: those it states, else those recognised in its graph.
 
@@ -124,7 +131,27 @@ def network_of(
         return bind(container.network)
     if not container.has_graph:
         raise ConversionError("weights only: the file states no layers, and holds no graph")
-    return recognise(View(container.graph, inputs, outputs))
+    return recognise(*_seen(container, inputs, outputs, signature))
+
+
+def _seen(
+    container: Container,
+    inputs: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+    signature: str | None,
+) -> tuple[View, dict[str, str]]:
+    """A look at a container's graph, and the names that its signature gives the inputs."""
+    from modelfmt.tf.metagraph import GraphWithVariables
+
+    if not isinstance(container, GraphWithVariables):
+        return View(inline(container.graph), inputs, outputs), {}
+    names: dict[str, str] = {}
+    if not inputs and not outputs:
+        found = container.metagraph.signature(signature)
+        if found is not None:
+            names = {info.tensor: key for key, info in found.inputs.items()}
+            inputs, outputs = list(names), [info.tensor for info in found.outputs.values()]
+    return View(container.graph, inputs, outputs, container.values), names
 
 
 def kind_of_output(path: str) -> str:

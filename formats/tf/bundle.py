@@ -25,9 +25,10 @@ from modelfmt.errors import (
     Where,
     located,
 )
+from modelfmt.storage.block import Entry
 from modelfmt.storage.crc32c import check_masked, crc32c, crc32c_of_piece
 from modelfmt.storage.files import Computed, FileSpan, Piece, SourceFile, iterate_piece
-from modelfmt.storage.sstable import Entry, Table
+from modelfmt.storage.sstable import Table
 from modelfmt.tensor import Tensor
 from modelfmt.tf import slices
 from modelfmt.tf.bundle_proto import BundleEntry, read_entry, read_header
@@ -173,7 +174,7 @@ class Bundle:
         count = self.header.shards
         if all(os.path.exists(data_path(self.prefix, shard, count)) for shard in range(count)):
             return
-        there = {}
+        there: dict[int, bool] = {}
         for row in self.table:
             name = row.key.decode("utf-8", "backslashreplace")
             entry = self._read(row, name) if row.key else None

@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from typing import BinaryIO
 
 from modelfmt.errors import MismatchError, UnsupportedError, Where, located
-from modelfmt.storage.crc32c import crc32c, mask
+from modelfmt.storage.crc32c import crc32c, crc32c_of_piece, mask
 from modelfmt.storage.files import (
+    SMALL,
     FileSpan,
     Piece,
     atomic_output,
@@ -99,6 +100,10 @@ class BundleWriter:
 
     def _copy(self, payload: Piece) -> tuple[int, int]:
         """Write a payload; its size and its masked checksum."""
+        if isinstance(payload, FileSpan) and payload.length >= SMALL:
+            # Read for the checksum, then moved by the kernel: a third of the time of writing it.
+            crc = crc32c_of_piece(payload)
+            return write_pieces(self._data, [payload]), mask(crc)
         size = crc = 0
         for chunk in iterate_piece(payload):
             data = bytes(chunk)

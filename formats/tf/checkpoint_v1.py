@@ -27,8 +27,9 @@ from modelfmt.errors import (
     located,
 )
 from modelfmt.storage import wire
+from modelfmt.storage.block import Entry
 from modelfmt.storage.files import FileSpan, SourceFile
-from modelfmt.storage.sstable import Entry, Table
+from modelfmt.storage.sstable import Table
 from modelfmt.tensor import Tensor
 from modelfmt.tf import slices
 from modelfmt.tf.bundle import entry_key

@@ -35,10 +35,13 @@ _GRAPH_DEF = 2
 
 @dataclasses.dataclass(frozen=True)
 class TensorInfo:
-    """An input or output of a signature: the tensor it stands for, as ``a`` or ``a:1``."""
+    """An input or output of a signature: the tensor it stands for, as ``a`` or ``a:1``.
+
+    ``dtype`` is None for an op that yields no tensor, such as an initialiser.
+    """
 
     tensor: str
-    dtype: DType
+    dtype: DType | None
     shape: Dims
 
 
@@ -121,7 +124,7 @@ def _info(info: proto.TensorInfo) -> TensorInfo:
         None if dim.size < 0 else dim.size for dim in shape.dim
     )
     name = info.name.removesuffix(":0")
-    return TensorInfo(name, dtypes.from_enum(info.dtype), dims)
+    return TensorInfo(name, dtypes.from_enum(info.dtype) if info.dtype else None, dims)
 
 
 class GraphWithVariables(Container):

@@ -186,7 +186,7 @@ def _in_a_row(payloads: Sequence[Piece]) -> Iterator[bytes | bytearray | memoryv
 
 def _interleaved(
     shape: tuple[int, ...], itemsize: int, parts: Sequence[Part]
-) -> Iterator[memoryview]:
+) -> Iterator[bytes]:
     """Blocks of the tensor in C order, each filled from every part that it touches.
 
     A block is some steps along one axis, the first one below which everything fits in memory.
@@ -207,7 +207,7 @@ def _interleaved(
             block = np.empty((high - low, *rest, itemsize), "u1")
             for part, stream in zip(parts, streams, strict=True):
                 _fill(block, part, stream, outer, low, high)
-            yield memoryview(block).cast("B")
+            yield block.tobytes()
 
 
 def _fill(

@@ -47,12 +47,12 @@ def test_pass_through_nodes_are_resolved() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("Add", "AddV2"), ("BiasAddV1", "BiasAdd"), ("Div", "RealDiv"), ("Select", "SelectV2"),
+    [("Add", "AddV2"), ("Div", "RealDiv"), ("Select", "SelectV2"),
      ("BatchMatMul", "BatchMatMulV2"), ("FusedBatchNormV2", "FusedBatchNormV3")],
 )  # fmt: skip
 def test_old_names_of_ops_are_new(old: str, new: str) -> None:
     inputs = {"Select": ["c", "x", "x"], "FusedBatchNormV2": ["i", "v", "v", "v", "v"]}
-    nodes = [x(), x("c", dtype=bool_), x("i", 1, 2, 2, 3), x("v", 3), const("k", np.ones(4))]
+    nodes = [x(), x("c", dtype=bool_), x("i", 1, 2, 2, 3), x("v", 3), const("k", np.ones((4, 4)))]
     more: dict[str, AttrValue] = {"U": float32} if old == "FusedBatchNormV2" else {}
     view = View(graph(*nodes, op("y", old, *inputs.get(old, ["x", "k"]), **more)), outputs=["y"])
     made = view.producer("y")
@@ -111,12 +111,12 @@ def test_constants_are_seen_through_reshapes() -> None:
 
 def test_small_values_are_read() -> None:
     view = View(graph(
-        x(), const("s", 0.5), const("rows", [[0, 0], [1, 2]], "i4"), const("axis", [1, 2], "i4"),
+        x(), const("s", 0.5), const("rows", [[0, 0], [1, 2]], "i4"), const("axis", [0, 1], "i4"),
         op("a", "Mul", "x", "s"), op("b", "Pad", "a", "rows"), op("y", "Mean", "b", "axis"),
     ))  # fmt: skip
     assert view.scalar("s") == 0.5 and view.scalar("rows") is None and view.scalar("x") is None
     assert view.matrix("rows") == [[0, 0], [1, 2]] and view.matrix("axis") is None
-    assert view.ints("axis") == [1, 2] and view.ints("x") is None
+    assert view.ints("axis") == [0, 1] and view.ints("x") is None
 
 
 def test_shapes_follow_and_shape_arithmetic_is_folded() -> None:
@@ -151,7 +151,7 @@ def test_cuts() -> None:
     nodes = [x(), op("a", "Relu", "x"), op("b", "Tanh", "a"), op("c", "Elu", "b")]
     view = View(graph(*nodes), inputs=["a:0"], outputs=["b"])
     assert (view.inputs, view.outputs) == (["a"], ["b"])
-    assert set(view.live) == {"a", "b"} and view.producer("a") is None
+    assert set(view.live) == {"b"} and view.producer("a") is None
 
 
 @pytest.mark.parametrize("where", [{"inputs": ["q"]}, {"outputs": ["q"]}, {"outputs": ["x:z:0"]}])

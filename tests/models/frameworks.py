@@ -74,6 +74,26 @@ def freeze(model: Any, names: list[str]) -> Any:
     return convert_variables_to_constants_v2(function).graph.as_graph_def()
 
 
+def needed_constants(frozen: Any) -> set[str]:
+    """The digests of the Consts that the outputs depend on."""
+    nodes = {node.name: node for node in frozen.node}
+    todo = [name for name in nodes if name.split("_")[0] == "Identity" and "/" not in name]
+    needed: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += [i.split(":")[0] for i in nodes[name].input if not i.startswith("^")]
+    return {digest(tf.make_ndarray(nodes[name].attr["value"].tensor))
+            for name in needed if nodes[name].op == "Const"}
+
+
+def leaves_a_node(layer: Any) -> bool:
+    if getattr(layer, "activation", None) is keras.activations.linear:
+        return type(layer).__name__ != "Activation"
+    return type(layer).__name__ not in ("InputLayer", "Dropout", "SpatialDropout2D")
+
+
 def input_names(model: Any) -> list[str]:
     """The names of the input layers; Keras 3 gives the tensors other ones."""
     return [tensor._keras_history[0].name for tensor in model.inputs]
@@ -97,13 +117,12 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
     arrays = {key.replace("/", "|"): value for key, value in zip(names, inputs, strict=True)}
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)
-    constants: list[str] = []
+    constants: set[str] = set()
     if twin is None:
         frozen = freeze(model, names)
         with open(f"{folder}/{name}.pb", "wb") as file:
             file.write(frozen.SerializeToString())
-        constants = [digest(tf.make_ndarray(node.attr["value"].tensor))
-                     for node in frozen.node if node.op == "Const"]
+        constants = needed_constants(frozen)
     model.save(f"{folder}/{name}.h5")
     if MAJOR == 3:
         model.save(f"{folder}/{name}.keras")
@@ -119,6 +138,7 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
         "layers": [
             [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
             for layer in leaves(model)
+            if leaves_a_node(layer)
         ],
     }
 
