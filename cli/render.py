@@ -49,6 +49,16 @@ def render_dump(report: dict[str, Any]) -> str:
     if report.get("functions"):
         rows = ([name, f"{count} nodes"] for name, count in report["functions"].items())
         lines += [f"functions: {len(report['functions'])}", *table(rows)]
+    for key, ends in report.get("signatures", {}).items():
+        rows = [
+            [title, row["name"], row["tensor"], row["dtype"] or "?", shape(row["shape"])]
+            for title in ("inputs", "outputs")
+            for row in ends[title]
+        ]
+        lines += [f"signature {key}:", *table([r[0].rstrip("s"), *r[1:]] for r in rows)]
+    if report.get("collections"):
+        rows = [[key, str(count)] for key, count in report["collections"].items()]
+        lines += ["collections:", *table(rows)]
     tensors = report["tensors"]
     if tensors:
         total = sum(row["nbytes"] for row in tensors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,11 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
     """A name for each claim: the last part of the scope that its nodes share.
 
     Keras 3 numbers every scope of a traced model (``functional_1/conv_1/...``): a number that
-    all scopes end in is no part of the names. A node outside of any scope lends its own name.
-    Equal names are left for the caller to tell apart.
+    all scopes end in, or most of them and the model's own, is no part of the names. A node outside
+    of any scope lends its own name. Equal names are left for the caller to tell apart.
     """
     scopes = [scope_of(item) for item in found]
-    tails = {_number(scope) for scope in scopes if scope}
-    strip = tails.pop() if len(tails) == 1 and len(scopes) > 1 else ""
+    strip = _common_number([scope for scope in scopes if scope])
     return [
         _fit(scope.rsplit("/", 1)[-1].removesuffix(strip) if scope else _own_name(item))
         for scope, item in zip(scopes, found, strict=True)
@@ -38,6 +38,16 @@ def scope_of(item: Recognised) -> str:
     while len(common) > 1 and re.sub(r"_\d+$", "", common[-1]) in item.codec.scopes:
         common = common[:-1]
     return "/".join(common)
+
+
+def _common_number(scopes: list[str]) -> str:
+    """The number that tracing put behind every scope; empty where it did not."""
+    tails = Counter(map(_number, scopes))
+    if not tails or "" in tails:
+        return ""
+    common = tails.most_common(1)[0][0]
+    roots = {_number(scope.split("/")[0]) for scope in scopes if "/" in scope}
+    return common if roots == {common} or (len(tails) == 1 and len(scopes) > 1) else ""
 
 
 def _number(scope: str) -> str:

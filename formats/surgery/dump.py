@@ -7,6 +7,9 @@ The schema, which ``--json`` prints as it is:
     inputs, outputs [{"name", "dtype", "shape"}], shape null where unknown, null inside for a size
     layers          [{"name", "class_name", "weights", "parameters"}], nested ones behind a slash
     ops             {op: count} of a graph; functions: {name: count of nodes}
+    tags            of a SavedModel's MetaGraph
+    signatures      {key: {"inputs", "outputs"}}, rows as above with "tensor", the graph's name
+    collections     {key: count}
     tensors         [{"name", "path", "dtype", "shape", "nbytes"}], with digest also "sha256"
     oddities        [sentence]: what is unusual about the file, or could not be read
 """
@@ -16,8 +19,8 @@ from __future__ import annotations
 import collections
 import fnmatch
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from modelfmt.container import Container
 from modelfmt.errors import ModelFormatError
@@ -25,6 +28,10 @@ from modelfmt.graph import Graph
 from modelfmt.network import Layer, Network, Ref
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    from modelfmt.proto import CollectionDef
+    from modelfmt.tf.metagraph import TensorInfo
 
 Report = dict[str, Any]
 
@@ -57,7 +64,7 @@ def dump(
     with open_container(path, kind=kind) as container:
         report: Report = {"path": container.path, "kind": container.kind, "versions": {}}
         report |= {"inputs": [], "outputs": [], "oddities": []}
-        for describe in (_network, _graph):
+        for describe in (_network, _graph, _metagraph):
             try:
                 describe(container, report)
             except ModelFormatError as error:
@@ -125,6 +132,46 @@ def _graph(container: Container, report: Report) -> None:
             dtype = str(node.attrs.get("dtype"))
             report["inputs"].append({"name": node.name, "dtype": dtype, "shape": shape})
     report["outputs"] = list(_outputs(graph))
+
+
+def _metagraph(container: Container, report: Report) -> None:
+    """Signatures and collections; the serving signature tells the inputs and outputs."""
+    metagraph = getattr(container, "metagraph", None)
+    if metagraph is None:
+        return
+    info = metagraph.message.meta_info_def
+    if info.tensorflow_version:
+        report["versions"]["tensorflow"] = info.tensorflow_version
+    report["tags"] = list(metagraph.tags)
+    report["signatures"] = {
+        key: {"inputs": _infos(signature.inputs), "outputs": _infos(signature.outputs)}
+        for key, signature in metagraph.signatures.items()
+    }
+    report["collections"] = {
+        key: _count(metagraph.message.collection_def[key])
+        for key in sorted(metagraph.message.collection_def)
+    }
+    serving = metagraph.signature()
+    if serving is not None:
+        report["inputs"] = _infos(serving.inputs)
+        report["outputs"] = _infos(serving.outputs)
+
+
+def _infos(infos: Mapping[str, TensorInfo]) -> list[Report]:
+    return [
+        {
+            "name": key,
+            "dtype": None if info.dtype is None else info.dtype.name,
+            "shape": None if info.shape is None else [*info.shape],
+            "tensor": info.tensor,
+        }
+        for key, info in infos.items()
+    ]
+
+
+def _count(collection: CollectionDef) -> int:
+    kind = collection.WhichOneof("kind")
+    return 0 if kind is None else len(getattr(collection, kind).value)
 
 
 def _outputs(graph: Graph) -> Iterator[Report]:

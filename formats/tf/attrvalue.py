@@ -24,6 +24,10 @@ from modelfmt.tf.tensorproto import read_tensor, write_tensor
 
 _LIST, _S, _I, _F, _B, _TYPE, _SHAPE, _TENSOR, _PLACEHOLDER, _FUNC = range(1, 11)
 _LIST_FUNC = 9
+_WIRE_TYPES = {
+    _S: wire.LEN, _I: wire.VARINT, _F: wire.I32, _B: wire.VARINT, _TYPE: wire.VARINT,
+    _SHAPE: wire.LEN, _TENSOR: wire.LEN,
+}  # fmt: skip
 
 
 def read_attr(source: FileSpan | bytes, name: str) -> AttrValue:
@@ -44,7 +48,7 @@ def read_attr(source: FileSpan | bytes, name: str) -> AttrValue:
         if span.field == _LIST:
             value = _read_list(_sub(source, span), name)
         elif span.field == _PLACEHOLDER:
-            value = Placeholder(str(view[span.offset : span.end], "utf-8"))
+            value = Placeholder(_text(view[span.offset : span.end]))
         elif span.field == _FUNC:
             value = _read_func(_sub(source, span), name)
         elif span.field <= _TENSOR:
@@ -95,6 +99,11 @@ def _read_one(
     source: FileSpan | bytes, view: memoryview, span: wire.Span, name: str
 ) -> AttrValue:
     raw = view[span.offset : span.end]
+    if span.wire_type != _WIRE_TYPES[span.field]:
+        raise CorruptFileError(
+            f"field {span.field} of an attr has another wire type",
+            expected=_WIRE_TYPES[span.field], found=span.wire_type,
+        )
     if span.field == _S:
         try:
             return str(raw, "utf-8")
@@ -128,6 +137,8 @@ def _read_list(source: FileSpan | bytes, name: str) -> list[Any]:
 
 def _unpacked(raw: memoryview, field: int) -> Iterable[AttrValue]:
     if field == _F:
+        if len(raw) % 4:
+            raise CorruptFileError("floats that end within a number", found=f"{len(raw)} bytes")
         yield from struct.unpack(f"<{len(raw) // 4}f", raw)
         return
     at = 0

@@ -1,8 +1,8 @@
 """TensorBundle, writing: one shard, the data in the order of adding, the index in key order.
 
 For the same tensors in the same order the files are those of TensorFlow's BundleWriter, byte for
-byte; the layout is told in bundle.py. Data is read once and in chunks, the checksum taken on its
-way. Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc.
+byte; the layout is told in bundle.py. Data passes in chunks and is never held as a whole.
+Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc.
 """
 
 from __future__ import annotations

@@ -35,6 +35,10 @@ _TYPED = {
 }  # fmt: skip
 #: dtypes whose typed values, where all stand in one packed field, are the bytes of tensor_content.
 _RAW = {"float32": 5, "float64": 6, "complex64": 9, "complex128": 12}
+#: dtype -> the field of its typed values, where that is not int_val.
+_FIELDS = {
+    **_RAW, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13, "uint32": 16, "uint64": 17,
+}
 _CHUNK = 1 << 20
 
 
@@ -97,7 +101,7 @@ def read_tensor(
                 expected=f"{size} bytes for {dtype}{list(shape)}", found=f"{length} bytes",
             )
         return Tensor(name, dtype, shape, content, origin)
-    spans = [s for s in typed if s.field != _STRING]
+    spans = [s for s in typed if s.field == _field_of(dtype)]
     if len(spans) == 1 and _RAW.get(dtype.name) == spans[0].field and spans[0].length == size:
         (span,) = spans  # packed fixed-width numbers are the elements themselves
         whole = (
@@ -188,6 +192,8 @@ def _typed_chunks(
     parts = [_values(view, span) for span in spans]
     found = np.concatenate(parts) if parts else np.zeros(0, "<i8")
     if tensor.dtype.name.startswith("complex"):
+        if found.size % 2:
+            raise CorruptFileError("half a complex number", where=tensor.origin)
         found = found.view(tensor.dtype.numpy)
     elif tensor.dtype.name in ("float16", "bfloat16"):
         found = found.astype("<u2").view(tensor.dtype.numpy)
@@ -206,6 +212,13 @@ def _typed_chunks(
         missing -= count
 
 
+def _field_of(dtype: DType) -> int:
+    """The field that holds the typed values of a dtype; others that stand there mean nothing."""
+    if dtype.name.startswith("float8"):
+        return 18
+    return _FIELDS.get(dtype.name, 7)
+
+
 def _values(view: memoryview, span: wire.Span) -> np.ndarray[Any, Any]:
     """The numbers in one field, packed or single."""
     import numpy as np
@@ -213,6 +226,11 @@ def _values(view: memoryview, span: wire.Span) -> np.ndarray[Any, Any]:
     packing, code = _TYPED[span.field]
     raw = view[span.offset : span.end]
     if packing != "varint":
+        if len(raw) % np.dtype(code).itemsize:
+            raise CorruptFileError(
+                "numbers that end within an element", where=Where(offset=span.start),
+                found=f"{len(raw)} bytes",
+            )
         return np.frombuffer(raw, code)
     if span.wire_type != wire.LEN:
         return np.array([_as(code, wire.read_varint(view, span.offset)[0])], code)

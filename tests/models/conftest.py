@@ -56,6 +56,7 @@ class Bench:
 
     def __init__(self, folder: Path, major: int) -> None:
         self.folder, self.major = folder, major
+        self.routes = ROUTES[major]
         self.models: dict[str, dict[str, Any]] = {}
 
     def make(self, module: str, **arguments: Any) -> None:
@@ -70,7 +71,7 @@ class Bench:
         for name, info in self.models.items():
             if "raised" in info:
                 raise AssertionError(f"the framework cannot make {name}: {info['raised']}")
-            for before, after, judge in routes or ROUTES[self.major]:
+            for before, after, judge in routes or self.routes:
                 if before == "pb" and not info["frozen"]:
                     continue
                 verdict, task = self._one(name, info, before, after, judge)

@@ -77,8 +77,8 @@ def names_kept(info: dict[str, Any], network: Any) -> tuple[int, list[str]]:
 
 
 def stem(name: str) -> str:
-    """A name without a trailing number, spelled as Keras 3 allows."""
-    return re.sub(r"(_\d+)+$", "", name.replace("/", "_").strip("_.-"))
+    """A name without its scope, which Keras 3 does not allow, and without numbers behind it."""
+    return re.sub(r"(_\d+|[_.\-])+$", "", name.rsplit("/", 1)[-1])
 
 
 @pytest.mark.parametrize("major", [2, 3])
