@@ -146,6 +146,27 @@ def convert(
 
 
 @app.command()
+def check(
+    path: Annotated[str, typer.Argument(help="A model file.")],
+    from_kind: From = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Look for damage: checksums, dangling inputs, shapes, weights; exit status 1 if any."""
+    findings = _guarded(debug, lambda: modelfmt.check(path, kind=from_kind))
+    if as_json:
+        typer.echo(json.dumps({"path": path, "findings": [str(error) for error in findings]}))
+    else:
+        for error in findings:
+            typer.echo(str(error))
+        if not findings and not quiet:
+            typer.echo(f"{path}: nothing found", err=True)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(
     a: Annotated[str, typer.Argument(help="A model file.")],
     b: Annotated[str, typer.Argument(help="The file that should compute the same.")],

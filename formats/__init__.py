@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelfmt.layers.registry import register_layer as register_layer
     from modelfmt.network import Layer as Layer
     from modelfmt.network import Network as Network
+    from modelfmt.surgery.check import check as check
     from modelfmt.surgery.convert import convert as convert
     from modelfmt.surgery.custom import load_custom as load_custom
     from modelfmt.surgery.dump import dump as dump
@@ -38,6 +39,7 @@ _HOMES = {
     "Network": "modelfmt.network",
     "Node": "modelfmt.graph",
     "Tensor": "modelfmt.tensor",
+    "check": "modelfmt.surgery.check",
     "convert": "modelfmt.surgery.convert",
     "dump": "modelfmt.surgery.dump",
     "load_custom": "modelfmt.surgery.custom",

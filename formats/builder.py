@@ -54,7 +54,7 @@ class GraphBuilder(Graph):
 
     def unique(self, name: str) -> str:
         """``name`` below the open scope, with ``_1``, ``_2`` where it is taken."""
-        wanted = _fit(self._scope + name)
+        wanted = fit_name(self._scope + name)
         full, count = wanted, 0
         while full in self._grown:
             count += 1
@@ -198,7 +198,7 @@ class GraphBuilder(Graph):
         return names
 
 
-def _fit(name: str) -> str:
+def fit_name(name: str) -> str:
     """``name`` with what TensorFlow takes in a node's name. Source: NodeDef validation, op names
     match [A-Za-z0-9.][A-Za-z0-9_.\\/>-]*."""
     return _UNFIT_START.sub(".", _UNFIT.sub("_", name))

@@ -159,13 +159,14 @@ def located(
 ) -> Iterator[None]:
     """Add what this floor knows of the place to a ModelFormatError that passes through.
 
-    A path or offset that is already known stays; keys are joined, the outer one first.
+    A path or offset that is already known stays; keys are joined, the outer one first;
+    one that is known already is not said twice.
     """
     try:
         yield
     except ModelFormatError as error:
         old = error.where
-        keys = [k for k in (key, old.key) if k]
+        keys = [k for k in (key if key != old.key else None, old.key) if k]
         error.where = Where(
             old.path if old.path is not None else path,
             ", ".join(keys) or None,

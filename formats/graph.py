@@ -99,6 +99,15 @@ class Node:
         """The inputs without control edges."""
         return [i for i in self.inputs if not i.startswith("^")]
 
+    @property
+    def controls(self) -> list[str]:
+        """The names of the nodes that control edges come from."""
+        return [i[1:] for i in self.inputs if i.startswith("^")]
+
+    def copy(self) -> Node:
+        """A node to be changed on its own; one from a file keeps the bytes that stay the same."""
+        return Node(self.name, self.op, list(self.inputs), dict(self.attrs), self.device)
+
     def __repr__(self) -> str:
         return f"Node({self.name!r}, {self.op!r}, inputs={self.inputs!r})"
 

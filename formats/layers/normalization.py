@@ -119,13 +119,22 @@ class BatchNormalization(LayerCodec):
         sizes = {w.root.shape for w in match.weights.values()}
         if len(sizes) != 1 or len(next(iter(sizes))) != 1:
             return None
-        if len(seen) == 1 or x is None:
-            return match.also(axis=-1)
-        wide = [axis for axis, size in enumerate(seen) if size != 1]
-        if len(seen) != len(x) or len(wide) > 1:
+        if x is None:
+            return match.also(axis=-1) if len(seen) == 1 else None
+        if len(seen) not in (1, len(x)):
             return None
-        axis = wide[0] if wide else len(x) - 1
-        return match.also(axis=-1 if axis == len(x) - 1 else axis)
+        # One statistic in all is seen as a row of 1s: then it is any axis along which x is 1.
+        places = range(len(x) - len(seen), len(x))
+        wide = [axis for axis, size in zip(places, seen, strict=True) if size != 1]
+        length = match.weights["moving_mean"].root.shape[0]
+        fitting = [
+            axis
+            for axis in reversed(wide or range(1, len(x)))
+            if x[axis] == length or (x[axis] is None and axis in places)
+        ]
+        if len(wide) > 1 or not fitting:
+            return None
+        return match.also(axis=normal_axis(fitting[0], x))
 
 
 def _without_fillers(match: Match, graph: View) -> Match:

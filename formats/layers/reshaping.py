@@ -16,6 +16,7 @@ from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import rows
 from modelfmt.layers.template import Match
 from modelfmt.network import Config, Layer
+from modelfmt.sizes import Size, sizes
 from modelfmt.view import View
 
 
@@ -29,12 +30,17 @@ def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:
     if after is None or not after or (before is not None and not before):
         return None
     if before is not None and None not in before[1:] and None not in after[1:]:
-        inner = math.prod(d for d in before[1:] if d is not None)
-        if math.prod(d for d in after[1:] if d is not None) != inner:
-            return None
-    elif after[0] is not None and (before is None or before[0] != after[0]):
-        return None
-    return source, before, after, node.name
+        same = _size(before[1:]) == _size(after[1:])
+    else:
+        # With other sizes unknown, the batch's own must be told: by number, or by its origin.
+        target = sizes(graph, node.inputs[1])
+        batch = None if before is None else before[0]
+        same = target is not None and target[:1] == [Size(source, 0) if batch is None else batch]
+    return (source, before, after, node.name) if same else None
+
+
+def _size(shape: Sequence[int | None]) -> int:
+    return math.prod(size for size in shape if size is not None)
 
 
 @register_layer

@@ -29,6 +29,9 @@ _BY_EXTENSION = {
 }  # fmt: skip
 
 
+_WRITTEN = ("graphdef", "metagraph", "savedmodel", "keras-h5", "keras")
+
+
 class UsageError(ModelFormatError):
     """What was asked for makes no sense."""
 
@@ -67,7 +70,7 @@ def convert(
         source: a .h5, .keras, .pb or .pbtxt file, recognised by content.
         destination: the file to write; its extension tells the kind unless ``to`` does.
         from_kind: overrides what the content of ``source`` says.
-        to: graphdef, keras-h5 or keras.
+        to: graphdef, metagraph, savedmodel, keras-h5 or keras.
         keras: the Keras major (2 or 3) for which an .h5 is written.
         inputs: tensors of a graph to take as inputs; its Placeholders where left out.
         outputs: tensors of a graph to take as outputs; its sinks where left out.
@@ -86,20 +89,34 @@ def convert(
     """
     source, destination = os.fspath(source), os.fspath(destination)
     kind = to or kind_of_output(destination)
-    if kind not in ("graphdef", "keras-h5", "keras"):
+    if kind not in _WRITTEN:
         raise UnsupportedError(
             f"writing files of kind {kind} is not supported yet", where=Where(destination),
-            expected="one of graphdef, keras-h5, keras",
+            expected=f"one of {', '.join(_WRITTEN)}",
         )
     if keras not in (2, 3) or (kind == "keras" and keras != 3):
         raise UsageError("no such target", expected="--keras 2 (.h5 only) or 3", found=keras)
     check_output(destination, force=force)
     with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
-        if container.kind == kind == "graphdef":
-            _rewrite_graph(container, destination, inputs or outputs, force=force)
+        if kind == "graphdef" and container.has_graph and not container.has_network:
+            _rewrite_graph(container, destination, inputs, outputs, signature, force=force)
             return Conversion(source, container.kind, destination, kind)
+        if kind in ("metagraph", "savedmodel") and not container.has_network:
+            from modelfmt.surgery.serving import write_model
+            from modelfmt.surgery.thaw import thaw
+
+            model = thaw(container, inputs, outputs, signature)
+            write_model(model, destination, kind, force=force)
+            return Conversion(
+                source, container.kind, destination, kind, weights=len(model.variables),
+                weight_bytes=sum(v.value.nbytes for v in model.variables),
+            )
         network = network_of(container, inputs, outputs, signature)
-        if kind == "graphdef":
+        if kind in ("metagraph", "savedmodel"):
+            from modelfmt.surgery.serving import model_of_network, write_model
+
+            write_model(model_of_network(network), destination, kind, force=force)
+        elif kind == "graphdef":
             graph = GraphBuilder()
             write_network(network, graph)
             _write_graph(graph, destination, force=force)
@@ -168,13 +185,25 @@ def kind_of_output(path: str) -> str:
     return kind
 
 
-def _rewrite_graph(container: Container, path: str, cut: object, *, force: bool) -> None:
-    """A GraphDef as text or binary: the nodes stay as they are."""
-    if cut:
-        raise UnsupportedError("cutting a graph between inputs and outputs is not supported yet")
-    for node in container.graph.values():
-        len(node.attrs)  # a damaged node is no node to copy
-    _write_graph(container.graph, path, force=force)
+def _rewrite_graph(
+    container: Container,
+    path: str,
+    inputs: Sequence[str] | None,
+    outputs: Sequence[str] | None,
+    signature: str | None,
+    *,
+    force: bool,
+) -> None:
+    """A graph as a frozen GraphDef; a GraphDef that is not cut keeps its nodes as they are."""
+    from modelfmt.surgery.freeze import freeze_container
+
+    if container.kind == "graphdef" and not (inputs or outputs):
+        for node in container.graph.values():
+            len(node.attrs)  # a damaged node is no node to copy
+        _write_graph(container.graph, path, force=force)
+    else:
+        graph = freeze_container(container, inputs, outputs, signature)
+        _write_graph(graph, path, force=force)
 
 
 def _write_graph(graph: Graph, path: str, *, force: bool) -> None:

@@ -188,4 +188,6 @@ def _text_kind(head: bytes) -> str | None:
 
 def _is_text(path: str) -> bool:
     with SourceFile(path) as file:
-        return file.size > 0 and _protobuf_kind(file) is None
+        head = file.read(0, min(file.size, 1 << 12))
+        binary = any(byte < 9 or 13 < byte < 32 for byte in head)  # control characters
+        return file.size > 0 and not binary and _protobuf_kind(file) is None

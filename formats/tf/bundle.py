@@ -140,11 +140,11 @@ class Bundle:
                     if parsed is not None and self.is_slice(row.key):
                         name = parsed[0].decode("utf-8", "backslashreplace")
                         name += f" [{slices.describe(parsed[1])}]"
-                        self._check_entry(name, self._read(row, name))
+                        self._check_data(row, name)
                     elif row.key:
                         name = self._name(row)
-                        self._check_entry(name, self._read(row, name))
-                        self.tensor(name)  # slices, if any, must fit
+                        self.tensor(name)  # sizes, and slices if any, must fit
+                        self._check_data(row, name)
                 except ModelFormatError as error:
                     yield error
         except ModelFormatError as error:  # of the table: there is no going on
@@ -263,10 +263,11 @@ class Bundle:
         payload = slices.join(entry.shape, dtype.itemsize, parts)
         return Tensor(name, dtype, entry.shape, payload, origin)
 
-    def _check_entry(self, name: str, entry: BundleEntry) -> None:
+    def _check_data(self, row: Entry, name: str) -> None:
+        entry = self._read(row, name)
         if entry.slices and not any(map(slices.is_full, entry.slices)):
             return
-        with located(path=self.index.path, key=entry_key(name)):
+        with located(path=self.index.path, key=entry_key(name), offset=row.where.offset):
             tensor = self._whole(name, entry)
             if tensor.strings is not None:
                 tensor.strings()

@@ -102,7 +102,12 @@ def _of_prefix(prefix: str) -> Found | None:
         return None
     if os.path.isfile(f"{prefix}.index"):
         return Found(prefix)
-    shards = find_shards(prefix)
+    pattern = shard_prefix(prefix)
+    if pattern is not None and "?" in prefix:
+        prefix, like = pattern, prefix
+    else:
+        like = ""
+    shards = find_shards(prefix, like)
     return Found(prefix, tuple(shards)) if shards else None
 
 

@@ -38,6 +38,7 @@ from modelfmt.tf.tensorproto import read_tensor
 
 VERSION = 1
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
+_SHARDS = re.compile(r"-(\d{5}|\?{5})-of-(\d{5}|\?{5})$")  # in a `checkpoint` file: a pattern
 
 
 @dataclasses.dataclass
@@ -193,7 +194,7 @@ def find_shards(prefix: str, like: str = "") -> list[str]:
 
     Args:
         prefix: the path in front of the dash.
-        like: one of the files; else those of the largest n.
+        like: one of the files, or a pattern with n; else those of the largest n.
 
     Raises:
         MissingError: one of them is missing.
@@ -208,7 +209,7 @@ def find_shards(prefix: str, like: str = "") -> list[str]:
     }
     if not counts:
         return []
-    count = int(like[-5:]) if like else max(counts)
+    count = int(like[-5:]) if like[-5:].isdecimal() else max(counts)
     paths = [f"{prefix}-{shard:05d}-of-{count:05d}" for shard in range(count)]
     for path in paths:
         if not os.path.exists(path):
@@ -217,8 +218,8 @@ def find_shards(prefix: str, like: str = "") -> list[str]:
 
 
 def shard_prefix(path: str) -> str | None:
-    """PREFIX of PREFIX-0000i-of-0000n; None for other names."""
-    match = _SHARD.search(path)
+    """PREFIX of PREFIX-0000i-of-0000n, or of a pattern with question marks; else None."""
+    match = _SHARDS.search(path)
     return path[: match.start()] if match else None
 
 

@@ -27,80 +27,17 @@ from modelfmt.storage.files import (
 )
 from modelfmt.storage.splice import delimited, splice
 from modelfmt.tensor import Tensor
-from modelfmt.tf.nodedef import is_changed, read_node, write_node
+from modelfmt.tf.functiondef import WireFunction as WireFunction
+from modelfmt.tf.functiondef import read_library, write_library
+from modelfmt.tf.nodedef import WireNodes as WireNodes
+from modelfmt.tf.nodedef import is_changed, view_of, write_node
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _NODE, _LIBRARY, _VERSIONS = 1, 2, 4
-_FUNCTION = 1
 #: The GraphDef version written into new graphs: TensorFlow 1.15 and newer read it as it is.
 PRODUCER = 134
-
-
-class WireNodes(Mapping[str, Node]):
-    """The nodes of a serialised GraphDef (or of a function's body), decoded on touch."""
-
-    def __init__(self, source: FileSpan | bytes, field: int = _NODE) -> None:
-        self.source, self._field = source, field
-        self.touched: dict[str, Node] = {}
-        self._found: dict[str, wire.Span] | None = None
-
-    @property
-    def spans(self) -> dict[str, wire.Span]:
-        """Where each node's field stands, by name, in file order.
-
-        Raises:
-            CorruptFileError: two nodes of one name, or a name that is no text.
-        """
-        if self._found is None:
-            with located(path=_path(self.source)):
-                self._found = self._scan()
-        return self._found
-
-    def _scan(self) -> dict[str, wire.Span]:
-        view = _view(self.source)
-        found: dict[str, wire.Span] = {}
-        for item in wire.fields(view):
-            field, wire_type, _, offset, length = item
-            if field != self._field or wire_type != wire.LEN:
-                continue
-            name = ""
-            for inner in wire.fields(view, offset, offset + length):
-                if inner[0] == 1:
-                    try:
-                        name = str(view[inner[3] : inner[3] + inner[4]], "utf-8")
-                    except UnicodeDecodeError:
-                        raise CorruptFileError(
-                            "the name of a node is not UTF-8 text", where=Where(offset=inner[3])
-                        ) from None
-                    break
-            if name in found:
-                raise CorruptFileError(f'two nodes are called "{name}"', where=Where(offset=offset))
-            found[name] = wire.Span(*item)
-        return found
-
-    def __getitem__(self, name: str) -> Node:
-        node = self.touched.get(name)
-        if node is None:
-            span = self.spans[name]
-            raw = (
-                self.source.span(span.offset, span.length)
-                if isinstance(self.source, FileSpan)
-                else self.source[span.offset : span.end]
-            )
-            with located(path=_path(self.source), key=f'node "{name}"'):
-                node = self.touched[name] = read_node(raw)
-        return node
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.spans)
-
-    def __len__(self) -> int:
-        return len(self.spans)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.spans
 
 
 class WireGraph(Graph):
@@ -115,7 +52,7 @@ class WireGraph(Graph):
     @cached_property
     def producer(self) -> int:  # type: ignore[override]
         """The GraphDef version of the TensorFlow that wrote the graph; 0 where it is not said."""
-        view = _view(self.source)
+        view = view_of(self.source)
         for span in wire.scan(view):
             if span.field == _VERSIONS:
                 for part in wire.scan(view, span.offset, span.end):
@@ -127,7 +64,7 @@ class WireGraph(Graph):
     def functions(self) -> Mapping[str, Function]:
         """The library's functions, by name."""
         if self._functions is None:
-            self._functions = dict(_read_library(self.source))
+            self._functions = dict(read_library(self.source))
         return self._functions
 
     def pieces(self) -> list[Piece]:
@@ -248,6 +185,8 @@ def _graph_pieces(graph: Graph) -> list[Piece]:
     pieces: list[Piece] = []
     for node in graph.values():
         pieces += delimited(_NODE, write_node(node))
+    if graph.functions:
+        pieces += delimited(_LIBRARY, write_library(graph.functions))
     versions = wire.varint_field(1, graph.producer or PRODUCER)
     pieces.append(wire.length_delimited(_VERSIONS, versions))
     return pieces
@@ -271,60 +210,3 @@ def _format_text(pieces: list[Piece]) -> bytes:
 
     data = b"".join(piece_bytes(piece) for piece in pieces)
     return proto.format_text(proto.GraphDef.FromString(data)).encode()
-
-
-def _read_library(source: FileSpan | bytes) -> Iterator[tuple[str, Function]]:
-    """FunctionDefLibrary: 1 function, 2 gradient."""
-    view = _view(source)
-    for library in wire.scan(view):
-        if library.field != _LIBRARY:
-            continue
-        for span in wire.scan(view, library.offset, library.end):
-            if span.field == _FUNCTION:
-                body = (
-                    source.span(span.offset, span.length)
-                    if isinstance(source, FileSpan)
-                    else source[span.offset : span.end]
-                )
-                function = _read_function(body)
-                yield function.name, function
-
-
-def _read_function(source: FileSpan | bytes) -> Function:
-    """FunctionDef: 1 signature (OpDef), 3 node_def, 4 ret {1 output, 2 tensor}.
-
-    Source: tensorflow/core/framework/function.proto and op_def.proto.
-    """
-    view = _view(source)
-    name, arguments, outputs, returned = "", list[str](), list[str](), dict[str, str]()
-    for span in wire.scan(view):
-        if span.field == 1:
-            for part in wire.scan(view, span.offset, span.end):
-                if part.field == 1:
-                    name = str(view[part.offset : part.end], "utf-8")
-                elif part.field in (2, 3):
-                    (arguments if part.field == 2 else outputs).append(_first_text(view, part))
-        elif span.field == 4:
-            entry = {
-                part.field: str(view[part.offset : part.end], "utf-8")
-                for part in wire.scan(view, span.offset, span.end)
-            }
-            returned[entry.get(1, "")] = entry.get(2, "")
-    results = {output: returned[output] for output in outputs if output in returned}
-    return Function(name, WireNodes(source, field=3), arguments, results)
-
-
-def _first_text(view: memoryview, span: wire.Span) -> str:
-    """Field 1 of a message: the name of an ArgDef."""
-    for part in wire.scan(view, span.offset, span.end):
-        if part.field == 1:
-            return str(view[part.offset : part.end], "utf-8")
-    return ""
-
-
-def _view(source: FileSpan | bytes) -> memoryview:
-    return source.view() if isinstance(source, FileSpan) else memoryview(source)
-
-
-def _path(source: FileSpan | bytes) -> str | None:
-    return source.file.path if isinstance(source, FileSpan) else None

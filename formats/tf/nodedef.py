@@ -7,9 +7,9 @@ Source: tensorflow/core/framework/node_def.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 
-from modelfmt.errors import CorruptFileError, located
+from modelfmt.errors import CorruptFileError, Where, located
 from modelfmt.graph import AttrValue, Node
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, Piece
@@ -64,11 +64,34 @@ class WireAttrs(MutableMapping[str, AttrValue]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def copy(self) -> WireAttrs:
+        """The same attrs, to be changed on their own."""
+        twin = WireAttrs(self._raw, self._node, self._spans)
+        twin._decoded, twin.changed = self._decoded, dict(self.changed)
+        twin.deleted = set(self.deleted)
+        return twin
+
 
 class WireNode(Node):
     """A Node that stands in a file; ``raw`` is its NodeDef."""
 
     raw: FileSpan | bytes
+
+    def copy(self) -> WireNode:
+        attrs = self.attrs.copy() if isinstance(self.attrs, WireAttrs) else dict(self.attrs)
+        node = WireNode(self.name, self.op, list(self.inputs), attrs, self.device)
+        node.raw = self.raw
+        return node
+
+
+def view_of(source: FileSpan | bytes) -> memoryview:
+    """The bytes of a message in a file or at hand."""
+    return source.view() if isinstance(source, FileSpan) else memoryview(source)
+
+
+def path_of(source: FileSpan | bytes) -> str | None:
+    """The file that a message stands in."""
+    return source.file.path if isinstance(source, FileSpan) else None
 
 
 def read_node(raw: FileSpan | bytes) -> WireNode:
@@ -76,7 +99,7 @@ def read_node(raw: FileSpan | bytes) -> WireNode:
 
     Written by: ``write_node``.
     """
-    view = raw.view() if isinstance(raw, FileSpan) else memoryview(raw)
+    view = view_of(raw)
     texts = {_NAME: "", _OP: "", _DEVICE: ""}
     inputs: list[str] = []
     spans: dict[str, wire.Span] = {}
@@ -126,7 +149,7 @@ def is_changed(node: Node) -> bool:
 
 
 def _respliced(node: WireNode) -> list[Piece]:
-    view = node.raw.view() if isinstance(node.raw, FileSpan) else memoryview(node.raw)
+    view = view_of(node.raw)
     attrs = node.attrs
     changed = dict(attrs.changed) if isinstance(attrs, WireAttrs) else dict(attrs)
     deleted = attrs.deleted if isinstance(attrs, WireAttrs) else set()
@@ -167,3 +190,68 @@ def _text(view: memoryview, span: wire.Span) -> str:
         return str(view[span.offset : span.end], "utf-8")
     except UnicodeDecodeError:
         raise CorruptFileError("a name in a NodeDef is not UTF-8 text") from None
+
+
+class WireNodes(Mapping[str, Node]):
+    """The nodes of a serialised GraphDef (or of a function's body), decoded on touch."""
+
+    def __init__(self, source: FileSpan | bytes, field: int = 1) -> None:
+        self.source, self._field = source, field
+        self.touched: dict[str, Node] = {}
+        self._found: dict[str, wire.Span] | None = None
+
+    @property
+    def spans(self) -> dict[str, wire.Span]:
+        """Where each node's field stands, by name, in file order.
+
+        Raises:
+            CorruptFileError: two nodes of one name, or a name that is no text.
+        """
+        if self._found is None:
+            with located(path=path_of(self.source)):
+                self._found = self._scan()
+        return self._found
+
+    def _scan(self) -> dict[str, wire.Span]:
+        view = view_of(self.source)
+        found: dict[str, wire.Span] = {}
+        for item in wire.fields(view):
+            field, wire_type, _, offset, length = item
+            if field != self._field or wire_type != wire.LEN:
+                continue
+            name = ""
+            for inner in wire.fields(view, offset, offset + length):
+                if inner[0] == 1:
+                    try:
+                        name = str(view[inner[3] : inner[3] + inner[4]], "utf-8")
+                    except UnicodeDecodeError:
+                        raise CorruptFileError(
+                            "the name of a node is not UTF-8 text", where=Where(offset=inner[3])
+                        ) from None
+                    break
+            if name in found:
+                raise CorruptFileError(f'two nodes are called "{name}"', where=Where(offset=offset))
+            found[name] = wire.Span(*item)
+        return found
+
+    def __getitem__(self, name: str) -> Node:
+        node = self.touched.get(name)
+        if node is None:
+            span = self.spans[name]
+            raw = (
+                self.source.span(span.offset, span.length)
+                if isinstance(self.source, FileSpan)
+                else self.source[span.offset : span.end]
+            )
+            with located(path=path_of(self.source), key=f'node "{name}"'):
+                node = self.touched[name] = read_node(raw)
+        return node
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.spans)
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.spans

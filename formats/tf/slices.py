@@ -139,8 +139,9 @@ def check_cover(shape: tuple[int, ...], parts: Sequence[Part], where: Where) -> 
             expected=f"{math.prod(shape)} elements", found=covered,
         )
     solid = [part for part in parts if math.prod(part.shape)]
-    starts = np.array([part.starts for part in solid], np.int64).reshape(len(solid), -1)
-    ends = starts + np.array([part.shape for part in solid], np.int64).reshape(len(solid), -1)
+    table = (len(solid), len(shape))
+    starts = np.array([part.starts for part in solid], np.int64).reshape(table)
+    ends = starts + np.array([part.shape for part in solid], np.int64).reshape(table)
     for i in range(1, len(solid)):
         if ((starts[:i] < ends[i]) & (ends[:i] > starts[i])).all(axis=1).any():
             raise CorruptFileError(

@@ -64,7 +64,7 @@ def test_a_numpy_type_that_tensorflow_lacks(dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", [object, "S3", "U3", str, bytes])
 def test_text_and_objects_are_strings(dtype: Any) -> None:
     assert dtypes.from_numpy(dtype) is dtypes.string
-    assert dtypes.string.numpy == object and dtypes.string.itemsize == 0
+    assert dtypes.string.numpy == np.dtype(object) and dtypes.string.itemsize == 0
 
 
 @pytest.mark.parametrize("name", ["resource", "variant"])

@@ -93,9 +93,12 @@ def test_exit_status(kind: type[ModelFormatError], status: int) -> None:
 
 
 def test_places_are_added_from_within_outwards() -> None:
-    with pytest.raises(CorruptFileError) as caught:
-        with located(path="a.pb", key="outer", offset=1), located(key="inner", offset=2):
-            raise CorruptFileError("what", where=Where(key="core"))
+    with (
+        pytest.raises(CorruptFileError) as caught,
+        located(path="a.pb", key="outer", offset=1),
+        located(key="inner", offset=2),
+    ):
+        raise CorruptFileError("what", where=Where(key="core"))
     assert caught.value.where == Where("a.pb", "outer, inner, core", 2)
 
 

@@ -151,7 +151,8 @@ def test_cuts() -> None:
     nodes = [x(), op("a", "Relu", "x"), op("b", "Tanh", "a"), op("c", "Elu", "b")]
     view = View(graph(*nodes), inputs=["a:0"], outputs=["b"])
     assert (view.inputs, view.outputs) == (["a"], ["b"])
-    assert set(view.live) == {"b"} and view.producer("a") is None
+    assert "b" in view.live and "x" not in view.live and "c" not in view.live
+    assert view.producer("a") is None
 
 
 @pytest.mark.parametrize("where", [{"inputs": ["q"]}, {"outputs": ["q"]}, {"outputs": ["x:z:0"]}])
@@ -161,7 +162,7 @@ def test_a_cut_that_is_not_there(where: Any) -> None:
 
 
 def test_a_wrong_number_of_inputs_names_the_node() -> None:
-    with pytest.raises(MismatchError, match='node "y": Relu takes .* expected 1, found 2'):
+    with pytest.raises(MismatchError, match=r'node "y": Relu takes .* expected 1, found 2'):
         View(graph(x(), op("y", "Relu", "x", "x")))
 
 

@@ -49,17 +49,19 @@ MODEL = {
     name.split(".")[1]
     for name in SOURCES
     if name.count(".") == 1 and SOURCES[name].name not in ("__init__.py", "__main__.py")
-} - {"errors", "dtypes", "tensor", "container"}
+} - {"errors", "dtypes", "tensor", "partition", "container"}
 MODEL -= {path.parent.name for path in (ROOT / "formats").glob("*/__init__.py")}
 BOTTOM = {"errors", "dtypes"}
-NEUTRAL = {*BOTTOM, "tensor", *MODEL}
+#: What deals in tensors' bytes, which are storage's Pieces.
+PIECES = {"tensor", "partition"}
+NEUTRAL = {*BOTTOM, *PIECES, *MODEL}
 
 #: Floor -> the floors below it that it may import.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "dtypes": {"errors"},
     "storage": {"errors", "storage"},
-    "tensor": {"errors", "dtypes", "storage"},
+    **dict.fromkeys(PIECES, {*BOTTOM, *PIECES, "storage"}),
     **dict.fromkeys(MODEL, NEUTRAL),
     "container": {*NEUTRAL, "container"},
     "proto": {"proto"},

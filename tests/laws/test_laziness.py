@@ -47,10 +47,23 @@ def test_listing_the_tensors_reads_none(golden: Path) -> None:
             numbers[0].sha256()
 
 
-@pytest.mark.usefixtures("poisoned")
-def test_dump_reads_none(golden: Path) -> None:
-    report = modelfmt.dump(golden)
-    assert report["tensors"]
+def test_dump_reads_no_weight(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may read what tells shapes: small tensors of integers."""
+    read: list[Tensor] = []
+    numpy = Tensor.numpy
+
+    def noted(tensor: Tensor) -> Any:
+        read.append(tensor)
+        return numpy(tensor)
+
+    def refuse(*_: Any) -> NoReturn:
+        raise PayloadReadError
+
+    monkeypatch.setattr(Tensor, "numpy", noted)
+    monkeypatch.setattr("modelfmt.tensor.iterate_piece", refuse)
+    monkeypatch.setattr("modelfmt.storage.hdf5.Hdf5Reader._slabs", refuse)
+    assert modelfmt.dump(golden)["tensors"]
+    assert [t for t in read if t.size > 64 or (t.shape and t.dtype.is_floating)] == []
     with pytest.raises(PayloadReadError):
         modelfmt.dump(golden, digest=True)
 

@@ -4,9 +4,9 @@
 
     {"make": MODULE, "arguments": {...}, "folder": F}
         MODULE.models(keras, **arguments) yields (name, builder). For each, F holds NAME.h5,
-        NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name, outputs as
-        out_0, out_1, ...); the result says the rest. A model that cannot run here has an
-        attribute ``twin``, which computes its outputs, and no NAME.pb.
+        NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name,
+        outputs as out_0, out_1, ...); the result says the rest. A model that cannot run here has
+        an attribute ``twin``, which computes its outputs, and no NAME.pb.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded.

@@ -63,7 +63,8 @@ class Drawing:
                 f"res{a}a_branch{b}b", f"Mixed_{a}{'abc'[b - 1]}", f"{kind.upper()}-{a}{b}",
                 f"my_{kind}_{a}", f"stage{a}.unit{b}.{kind}", f"{a}{kind}{b}", f"{kind}{a}_{b}_{a}",
                 f"{kind}__{a}", f"model_{a}.{kind}_{b}.", f"Conv2D_{a}", f"BiasAdd{a}",
-                f"Relu_{a}{b}", f"batchnorm{a}_{b}", *([f"scope{a}/{kind}{b}"] if self.major == 2 else []),
+                f"Relu_{a}{b}", f"batchnorm{a}_{b}",
+                f"scope{a}/{kind}{b}" if self.major == 2 else f"scope{a}.{kind}{b}",
             ]))
             if found not in self.taken:
                 self.taken.add(found)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelfmt.builder import GraphBuilder
-from modelfmt.errors import ConversionError
-from modelfmt.layers import write_network
+from modelfmt.dtypes import float32
+from modelfmt.errors import ConversionError, UnrecognisedGraphError
+from modelfmt.layers import recognise, write_network
+from modelfmt.view import View
 
 GRID = [
     {"strides": strides, "padding": padding, "dilation_rate": rate, "use_bias": use_bias}
@@ -70,3 +73,30 @@ def test_what_is_refused_is_named(single: Any, config: Any, message: str) -> Non
     network = single("Conv2D", config, [(None, 9, 9, 3)], **weights((3, 3), True))
     with pytest.raises(ConversionError, match=f'layer "it": .*{message}'):
         write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize(
+    ("paddings", "crops", "padding"),
+    [
+        ([[0, 0], [0, 0]], [[0, 0], [0, 0]], "valid"),
+        ([[0, 1], [0, 1]], [[0, 1], [0, 1]], "valid"),
+        ([[2, 2], [2, 2]], [[0, 0], [0, 0]], "same"),
+        ([[2, 3], [2, 2]], [[0, 1], [0, 0]], "same"),
+        ([[2, 4], [2, 2]], [[0, 0], [0, 0]], None),
+        ([[1, 3], [2, 2]], [[0, 0], [0, 0]], None),
+        ([[2, 2], [2, 2]], [[1, 1], [0, 0]], None),
+    ],
+)
+def test_a_dilation_spelled_in_blocks(paddings: Any, crops: Any, padding: str | None) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, None, None, 3))
+    kernel = graph.const(np.ones((3, 3, 3, 2), "float32"))
+    blocks = graph.op("SpaceToBatchND", x, [2, 2], paddings)
+    y = graph.op("Conv2D", blocks, kernel, strides=[1, 1, 1, 1], padding="VALID")
+    graph.op("Identity", graph.op("BatchToSpaceND", y, [2, 2], crops), name="out")
+    if padding is None:
+        with pytest.raises(UnrecognisedGraphError, match="BatchToSpaceND"):
+            recognise(View(graph))
+    else:
+        found = recognise(View(graph)).layers[-1].config
+        assert (found["padding"], found["dilation_rate"]) == (padding, [2, 2])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelfmt.builder import GraphBuilder
-from modelfmt.errors import ConversionError, MismatchError
-from modelfmt.layers import write_network
+from modelfmt.dtypes import float32
+from modelfmt.errors import ConversionError, MismatchError, UnrecognisedGraphError
+from modelfmt.layers import recognise, write_network
 from modelfmt.layers.activations import FUNCTIONS
+from modelfmt.view import View
 
 SHAPES = [(None, 4), (2, 4), (None, 3, 4), (None, None, 4), (None, 2, 3, 4), (None, None, 3, 4),
           (None, None, None, 4), (5, 3, 4), (None, 2, 3, 2, 4)]
@@ -52,3 +55,20 @@ def test_an_unknown_activation_is_named(single: Any) -> None:
     network = single("Dense", {"activation": "warp"}, [(None, 4)], kernel=(4, 3), bias=(3,))
     with pytest.raises(ConversionError, match=r"unknown activation function.*warp"):
         write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_product_of_rows_must_keep_the_other_axes(swapped: bool) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, None, 4))
+    kernel = graph.const(np.ones((4, 3), "float32"))
+    rows = graph.op("MatMul", graph.op("Reshape", x, [-1, 4]), kernel)
+    shape = graph.op("Shape", x)
+    leading = graph.op("GatherV2", shape, [1, 0] if swapped else [0, 1], 0)
+    y = graph.op("Reshape", rows, graph.op("ConcatV2", leading, [3], 0))
+    graph.op("Identity", y, name="out")
+    if swapped:
+        with pytest.raises(UnrecognisedGraphError):
+            recognise(View(graph))
+    else:
+        assert [layer.class_name for layer in recognise(View(graph)).layers[1:]] == ["Dense"]

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelfmt.builder import GraphBuilder
 from modelfmt.errors import UnknownLayerError
+from modelfmt.layers import write_network
 from modelfmt.layers.inference import inference_form
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
@@ -152,5 +154,16 @@ def test_networks_are_recognised_in_inference_form(case: str, network_law: Any) 
 
 
 def test_a_layer_without_a_codec_is_named() -> None:
-    with pytest.raises(UnknownLayerError, match='layer "w".*Warp'):
+    with pytest.raises(UnknownLayerError, match=r'layer "w".*Warp'):
         inference_form(model(source("x", 4), simple("Warp", "w", "x")))
+
+
+def test_what_no_output_needs_is_not_written() -> None:
+    inner = model(source("i", 4), dense("a", "i", 1), dense("b", "a", 2),
+                  outputs=[Ref("a"), Ref("b")])
+    nested = Layer("Functional", "inner", network=inner, calls=[Call([Ref("x")])])
+    network = model(source("x", 4), nested, outputs=[Ref("inner", 0, 0)])
+    graph = GraphBuilder()
+    write_network(network, graph)
+    assert [node.op for node in graph.values()] == ["Placeholder", "Const", "MatMul", "Identity"]
+    assert [layer.name for layer in inference_form(network)] == ["a"]

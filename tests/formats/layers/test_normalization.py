@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelfmt.builder import GraphBuilder
+from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
-from modelfmt.layers import write_network
+from modelfmt.layers import recognise, write_network
+from modelfmt.tensor import Tensor
+from modelfmt.view import View
 
 CASES = [
     ((None, 4), -1), ((None, 4), 1), ((None, 5, 4), -1), ((None, 5, 4), 1), ((None, None, 4), 2),
     ((None, 5, 6, 4), -1), ((None, 5, 6, 4), 3), ((None, 5, 6, 4), 1), ((None, 5, 6, 4), 2),
     ((None, 5, 6, 4), -2), ((None, None, None, 4), -1), ((None, 4, None, None), 1),
     ((None, 2, 5, 6, 4), -1), ((None, 2, 5, 6, 4), 1), ((None, 1), -1), ((3, 4), -1),
+    ((None, 1, 2), 1), ((None, 2, 1), -1), ((None, 2, 1), 1), ((None, 3, 1, 4), 2),
 ]
 
 
@@ -46,3 +51,33 @@ def test_several_axes_are_refused(single: Any) -> None:
     network = single("BatchNormalization", {"axis": [1, 2]}, [(None, 4, 4)], **sizes)
     with pytest.raises(ConversionError, match=r'layer "it": BatchNormalization over several axes'):
         write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_constants_that_fill_in_are_no_weights(read: bool) -> None:
+    """tf.keras gives a fused node Consts for what is missing, and reads its variables."""
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 5, 5, 3))
+
+    def constant(name: str, value: float, variable: bool) -> str:
+        made = graph.weight(Tensor.from_numpy(name, np.full(3, value, "float32")))
+        return graph.op("Identity", made) if variable else made
+
+    y = graph.op(
+        "FusedBatchNormV3", x, constant("gamma", 1.0, False), constant("beta", 0.0, True),
+        constant("mean", 0.5, read), constant("variance", 2.0, read), is_training=False,
+    )
+    graph.op("Identity", y, name="out")
+    found = recognise(View(graph)).layers[-1]
+    kept = ["beta", "moving_mean", "moving_variance"]
+    assert list(found.weights) == (kept if read else ["gamma", *kept])
+    assert found.config["scale"] is not read and found.config["center"]
+
+
+def test_a_fused_node_of_channels_first_is_read() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 3, 5, 5))
+    weights = [graph.const(np.full(3, value, "float32")) for value in (1, 2, 3, 4)]
+    y = graph.op("FusedBatchNormV3", x, *weights, is_training=False, data_format="NCHW")
+    graph.op("Identity", y, name="out")
+    assert recognise(View(graph)).layers[-1].config["axis"] == 1

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from modelfmt.builder import GraphBuilder
+from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
-from modelfmt.layers import write_network
+from modelfmt.layers import recognise, write_network
+from modelfmt.view import View
 
 
 def form_of(law: Any, class_name: str, **config: Any) -> list[tuple[str, Any]]:
@@ -91,3 +93,32 @@ def test_softmax(law: Any, shape: Any, axis: Any) -> None:
 def test_softmax_over_several_axes_is_refused(single: Any) -> None:
     with pytest.raises(ConversionError, match=r'layer "it": a Softmax over several axes'):
         write_network(single("Softmax", {"axis": [1, 2]}, [(None, 4, 5)]), GraphBuilder())
+
+
+@pytest.mark.parametrize(("order", "axis"), [([0, 2, 1], 1), ([2, 1, 0], 0)])
+def test_softmax_between_exchanges_of_axes_is_read(order: list[int], axis: int) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 5, 4))
+    turned = graph.op("Softmax", graph.op("Transpose", x, order))
+    graph.op("Identity", graph.op("Transpose", turned, order), name="out")
+    found = recognise(View(graph)).layers[-1]
+    assert (found.class_name, found.config) == ("Softmax", {"axis": axis})
+
+
+def test_softmax_between_rotations_of_axes_is_three_layers() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 2, 5, 4))
+    turned = graph.op("Softmax", graph.op("Transpose", x, [0, 2, 3, 1]))
+    graph.op("Identity", graph.op("Transpose", turned, [0, 3, 1, 2]), name="out")
+    assert [layer.class_name for layer in recognise(View(graph)).layers[1:]] == [
+        "Permute", "Activation", "Permute"
+    ]
+
+
+def test_relu6_with_a_slope_is_read() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 4))
+    below = graph.op("Mul", 0.1, graph.op("Relu", graph.op("Neg", x)))
+    graph.op("Identity", graph.op("Sub", graph.op("Relu6", x), below), name="out")
+    found = recognise(View(graph)).layers[-1]
+    assert found.config == {"max_value": 6.0, "negative_slope": 0.1, "threshold": 0.0}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,48 @@ def test_a_prefix_is_a_name_in_a_folder(tmp_path: Path) -> None:
         write_bundle(tmp_path / "none" / "c", [])
     with pytest.raises(MismatchError, match="name within its folder"):
         write_bundle(f"{tmp_path}/", [])
+
+
+SIZE = 64 << 20
+LIMIT = 8 << 20
+CHILD = """
+import re, sys
+import modelfmt
+from modelfmt.tf.bundle_writer import write_bundle
+
+def peak():  # not ru_maxrss, which begins at that of the parent
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read())[1]) << 10
+
+def rewrite(name):
+    with modelfmt.open(name) as checkpoint:
+        write_bundle(name + "-again", checkpoint.tensors.values())
+        assert list(checkpoint.check()) == []
+        checkpoint.save(name + "-copy")
+
+rewrite(sys.argv[1])
+before = peak()
+rewrite(sys.argv[2])
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
+def test_rewriting_holds_little_memory(tmp_path: Path) -> None:
+    chunk = bytes(1 << 20)
+
+    def large() -> Iterator[bytes]:
+        for _ in range(SIZE >> 20):
+            yield chunk
+
+    payload = Computed(SIZE, large)
+    write_bundle(tmp_path / "small", [Tensor.from_numpy("w", np.zeros(1 << 16, "f4"))])
+    write_bundle(tmp_path / "large", [Tensor("w", dtypes.float32, (SIZE >> 2,), payload)])
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path / "small"), str(tmp_path / "large")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < LIMIT
+    assert same_files(tmp_path, "large", "large-again")
+    assert same_files(tmp_path, "large", "large-copy")

@@ -32,7 +32,8 @@ node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } }
                                        float_val: 1 } } } }
 node { name: "y" op: "AddV2" input: "x" input: "c" attr { key: "T" value { type: DT_FLOAT } } }
 library { function { signature { name: "f" }
-  node_def { name: "n" op: "Relu" input: "arg" } node_def { name: "m" op: "Tanh" input: "n:y:0" } } }
+  node_def { name: "n" op: "Relu" input: "arg" }
+  node_def { name: "m" op: "Tanh" input: "n:y:0" } } }
 versions { producer: 27 }
 """
 UNKNOWN = b"\xca\x03\x02hi"  # field 57

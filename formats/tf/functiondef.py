@@ -1,0 +1,175 @@
+"""FunctionDef and the library that holds them, both directions.
+
+    FunctionDefLibrary   1 function, 2 gradient
+    FunctionDef          1 signature (OpDef)  3 node_def  4 ret {1 output, 2 tensor}  5 attr
+                         6 control_ret {1 output, 2 node}  7 arg_attr {1 index, 2 attrs}
+                         8 resource_arg_unique_id {1 index, 2 id}
+    OpDef                1 name  2 input_arg  3 output_arg  17 is_stateful  20 control_output
+    ArgDef               1 name  3 type  7 handle_data  17 experimental_full_type
+
+A function is written with the bytes it was read from; a specialised copy with those of its
+original wherever it takes and yields the same. Source: tensorflow/core/framework/function.proto,
+op_def.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from modelfmt import proto
+from modelfmt.errors import CorruptFileError, UnsupportedError, located
+from modelfmt.graph import Function
+from modelfmt.specialise import Specialised
+from modelfmt.storage import wire
+from modelfmt.storage.files import FileSpan, Piece
+from modelfmt.storage.splice import coalesce, delimited
+from modelfmt.tf.nodedef import WireNodes, path_of, view_of, write_node
+
+_LIBRARY, _FUNCTION = 2, 1
+_SIGNATURE, _NODE, _RET, _ATTR, _CONTROL_RET, _ARG_ATTR, _ARG_ID = 1, 3, 4, 5, 6, 7, 8
+#: Attrs that let TensorFlow put another function in the place of this one.
+_TWINS = ("api_implements", "api_preferred_device")
+
+
+class WireFunction(Function):
+    """A function that stands in a file; ``raw`` is its FunctionDef."""
+
+    def __init__(
+        self,
+        raw: FileSpan | bytes,
+        name: str,
+        arguments: list[str],
+        results: Mapping[str, str],
+    ) -> None:
+        super().__init__(name, WireNodes(raw, field=_NODE), arguments, results)
+        self.raw = raw
+
+
+def read_library(source: FileSpan | bytes) -> Iterator[tuple[str, Function]]:
+    """The functions of a GraphDef, by name, in file order; their bodies are not read.
+
+    Written by: ``write_library``.
+    """
+    view = view_of(source)
+    for library in wire.scan(view):
+        if library.field != _LIBRARY:
+            continue
+        for span in wire.scan(view, library.offset, library.end):
+            if span.field == _FUNCTION:
+                with located(path=path_of(source)):
+                    function = read_function(_sub(source, span))
+                yield function.name, function
+
+
+def write_library(functions: Mapping[str, Function]) -> list[Piece]:
+    """A FunctionDefLibrary as pieces. Read by: ``read_library``."""
+    pieces: list[Piece] = []
+    for function in functions.values():
+        pieces += delimited(_FUNCTION, write_function(function))
+    return pieces
+
+
+def read_function(raw: FileSpan | bytes) -> WireFunction:
+    """The Function of a serialised FunctionDef. Written by: ``write_function``."""
+    view = view_of(raw)
+    name, arguments, outputs, returned = "", list[str](), list[str](), dict[str, str]()
+    for span in wire.scan(view):
+        if span.field == _SIGNATURE:
+            for part in wire.scan(view, span.offset, span.end):
+                if part.field == 1:
+                    name = _text(view, part)
+                elif part.field in (2, 3):
+                    (arguments if part.field == 2 else outputs).append(_first_text(view, part))
+        elif span.field == _RET:
+            entry = {p.field: _text(view, p) for p in wire.scan(view, span.offset, span.end)}
+            returned[entry.get(1, "")] = entry.get(2, "")
+    results = {output: returned[output] for output in outputs if output in returned}
+    return WireFunction(raw, name, arguments, results)
+
+
+def write_function(function: Function) -> list[Piece]:
+    """A FunctionDef as pieces: of one from a file its bytes.
+
+    Raises:
+        UnsupportedError: a function that neither stands in a file nor is a copy of one.
+
+    Read by: ``read_function``.
+    """
+    if isinstance(function, WireFunction):
+        return [function.raw]
+    if not isinstance(function, Specialised) or not isinstance(function.origin, WireFunction):
+        raise UnsupportedError(f'writing function "{function.name}", which no file holds')
+    raw = function.origin.raw
+    view = view_of(raw)
+    pieces: list[Piece] = []
+    controls: list[str] = []  # those whose nodes are still there
+    for span in wire.scan(view):
+        if span.field == _CONTROL_RET:
+            entry = {p.field: _text(view, p) for p in wire.scan(view, span.offset, span.end)}
+            if entry.get(2, "") in function:
+                controls.append(entry.get(1, ""))
+    for span in wire.scan(view):
+        inner = list(wire.scan(view, span.offset, span.end)) if span.wire_type == wire.LEN else []
+        if span.field == _SIGNATURE:
+            signature = _signature(bytes(view[span.offset : span.end]), function, controls)
+            pieces.append(wire.length_delimited(_SIGNATURE, signature))
+        elif span.field in (_NODE, _RET, _ARG_ID):
+            continue  # an id says which resources are one, and of these some are none any more
+        elif span.field == _CONTROL_RET and _first_text(view, span) not in controls:
+            continue
+        elif span.field == _ARG_ATTR and function.taken[_index(view, inner)]:
+            continue
+        elif span.field == _ATTR and _first_text(view, span) in _TWINS:
+            continue
+        else:
+            pieces.append(_sub(raw, span._replace(offset=span.start, length=span.end - span.start)))
+    for node in function.values():
+        pieces += delimited(_NODE, write_node(node))
+    for output, tensor in function.results.items():
+        texts = wire.length_delimited(1, output.encode()) + wire.length_delimited(2, tensor.encode())
+        pieces.append(wire.length_delimited(_RET, texts))
+    return coalesce(pieces)
+
+
+def _signature(raw: bytes, function: Specialised, controls: list[str]) -> bytes:
+    try:
+        message = proto.OpDef.FromString(raw)
+    except proto.DecodeError as error:
+        raise CorruptFileError(f"not an OpDef ({error})") from None
+    message.name = function.name
+    for arguments, values in (
+        (message.input_arg, function.taken), (message.output_arg, function.yielded),
+    ):  # fmt: skip
+        for argument, value in zip(arguments, values, strict=True):
+            if value is not None:
+                argument.type = value.dtype.enum
+                argument.ClearField("handle_data")
+                argument.ClearField("experimental_full_type")
+    message.control_output[:] = [c for c in message.control_output if c in controls]
+    return message.SerializeToString(deterministic=True)
+
+
+def _index(view: memoryview, entry: list[wire.Span]) -> int:
+    """The key of a map<uint32, ...> entry."""
+    return next((wire.read_varint(view, p.offset)[0] for p in entry if p.field == 1), 0)
+
+
+def _sub(source: FileSpan | bytes, span: wire.Span) -> FileSpan | bytes:
+    if isinstance(source, FileSpan):
+        return source.span(span.offset, span.length)
+    return source[span.offset : span.end]
+
+
+def _text(view: memoryview, span: wire.Span) -> str:
+    try:
+        return str(view[span.offset : span.end], "utf-8")
+    except UnicodeDecodeError:
+        raise CorruptFileError("a name in a FunctionDef is not UTF-8 text") from None
+
+
+def _first_text(view: memoryview, span: wire.Span) -> str:
+    """Field 1 of a message: the name of an ArgDef, the key of a map entry."""
+    for part in wire.scan(view, span.offset, span.end):
+        if part.field == 1:
+            return _text(view, part)
+    return ""

@@ -1,0 +1,306 @@
+"""MetaGraphDef, writing: a graph whose weights are variables, with its checkpoint beside it.
+
+    PREFIX.meta                    the MetaGraphDef (metagraph.py tells the fields)
+    PREFIX.index, PREFIX.data-*    the variables
+    checkpoint                     says that PREFIX is the folder's latest
+
+Source: tensorflow/core/protobuf/meta_graph.proto, python/framework/meta_graph.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from modelfmt import opdefs, proto
+from modelfmt.dtypes import DType
+from modelfmt.errors import MismatchError, UnsupportedError, Where
+from modelfmt.graph import AttrValue, Func, Function, Graph, Node
+from modelfmt.saver import Saver, Variable, with_saver
+from modelfmt.storage import wire
+from modelfmt.storage.files import Piece, atomic_output, piece_bytes, piece_length, write_pieces
+from modelfmt.storage.output import OutputExistsError, check_output
+from modelfmt.storage.splice import delimited
+from modelfmt.tensor import Tensor
+from modelfmt.tf import checkpoint_state
+from modelfmt.tf.attrvalue import write_attr
+from modelfmt.tf.bundle import data_path
+from modelfmt.tf.bundle_writer import write_bundle
+from modelfmt.tf.graphdef import PRODUCER, WireFunction
+from modelfmt.tf.metagraph import Signature, TensorInfo
+from modelfmt.tf.nodedef import write_node
+
+_GRAPH_DEF, _NODE, _LIBRARY, _FUNCTION, _VERSIONS = 2, 1, 2, 1, 4
+SERVING = "serving_default"
+_PREDICT = "tensorflow/serving/predict"
+_TABLES = "init_all_tables"
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What a MetaGraphDef is written of.
+
+    Attributes:
+        graph: the nodes of the computation, variables and their reads among them, and the
+            functions that they call.
+        variables: whose values go to the checkpoint.
+        signature: inputs and outputs by key.
+        table_initializers: nodes to run once, before anything else.
+        tensorflow: the version whose ops the graph is made of; empty where nobody knows.
+    """
+
+    graph: Graph
+    variables: Sequence[Variable]
+    signature: Signature
+    table_initializers: Sequence[str] = ()
+    tensorflow: str = ""
+
+
+def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
+    """Write a .meta file, its checkpoint and the folder's ``checkpoint`` file.
+
+    The .meta appears last, when the rest is whole and on disk. A model without variables has no
+    checkpoint.
+
+    Raises:
+        OutputExistsError: one of the files exists, and not ``force``.
+        MismatchError: a path that does not end in ``.meta``.
+        UnsupportedError: the message would pass protobuf's limit of 2 GiB.
+    """
+    prefix = path.removesuffix(".meta")
+    if prefix == path or not os.path.basename(prefix):
+        raise MismatchError(
+            "the checkpoint would have no prefix of its own", where=Where(path),
+            expected="a name that ends in .meta",
+        )
+    if model.variables:
+        for name in (f"{prefix}.index", data_path(prefix, 0, 1)):
+            check_output(name, force=force)
+    earlier = _state(os.path.dirname(prefix), force=force) if model.variables else []
+    pieces = metagraph_pieces(model)
+    check_size(pieces, path)
+    with atomic_output(path, force=force) as out:
+        write_pieces(out.file, pieces)
+        out.file.flush()
+        os.fsync(out.file.fileno())  # after the checkpoint has its name nothing takes time
+        if model.variables:
+            write_bundle(prefix, stored(model.variables), force=force)
+            name = os.path.basename(prefix)
+            checkpoint_state.write_checkpoint_state(
+                os.path.dirname(prefix) or ".", name,
+                all_names=[n for n in earlier if n != name], force=True,
+            )  # fmt: skip
+
+
+def stored(variables: Sequence[Variable]) -> Iterator[Tensor]:
+    """The tensors of the checkpoint, in order of their keys, as a Saver saves them."""
+    for variable in sorted(variables, key=lambda variable: variable.name):
+        yield variable.value.renamed(variable.name)
+
+
+def _state(folder: str, *, force: bool) -> list[str]:
+    """The checkpoints that a folder's ``checkpoint`` file lists; a folder has one such file."""
+    path = os.path.join(folder, checkpoint_state.NAME)
+    if not os.path.lexists(path):
+        return []
+    if os.path.isfile(path) and checkpoint_state.is_checkpoint_state(path):
+        return list(checkpoint_state.read_checkpoint_state(folder or ".").all)
+    if force and os.path.isfile(path):
+        return []
+    raise OutputExistsError(path)
+
+
+def metagraph_pieces(
+    model: Model, *, tags: Sequence[str] = (), keys: Sequence[str] = (SERVING,)
+) -> list[Piece]:
+    """A serialised MetaGraphDef; payloads that the graph holds are not read.
+
+    Args:
+        model: what to write.
+        tags: for a SavedModel.
+        keys: the signature stands under each of them.
+
+    Read by: ``metagraph.MetaGraph``.
+    """
+    nodes, saver = with_saver(model.graph, model.variables)
+    functions = dict(_needed_functions(nodes, model.graph.functions))
+    head, tail = proto.MetaGraphDef(), proto.MetaGraphDef()
+    head.meta_info_def.tags.extend(tags)
+    head.meta_info_def.tensorflow_version = model.tensorflow
+    head.meta_info_def.stripped_op_list.op.extend(_op_list(nodes, functions))
+    if saver is not None:
+        _fill_saver(tail.saver_def, saver)
+    _fill_variables(tail, model.variables)
+    if model.table_initializers:
+        tail.collection_def["table_initializer"].node_list.value.extend(model.table_initializers)
+        if tags:
+            initialiser = _run_all(model.table_initializers, nodes)
+            nodes[initialiser.name] = initialiser
+            tail.collection_def["saved_model_main_op"].node_list.value.append(initialiser.name)
+    for key in keys:
+        fill_signature(tail.signature_def[key], model.signature)
+    return [
+        head.SerializeToString(deterministic=True),
+        *delimited(_GRAPH_DEF, _graph_pieces(nodes, functions, model.graph.producer)),
+        tail.SerializeToString(deterministic=True),
+    ]
+
+
+def check_size(pieces: Sequence[Piece], path: str) -> None:
+    """Raise UnsupportedError for what no reader of protobuf takes."""
+    total = sum(map(piece_length, pieces))
+    if total >= 1 << 31:
+        raise UnsupportedError(
+            "a MetaGraphDef cannot hold this much", where=Where(path),
+            expected="less than 2 GiB, protobuf's limit", found=f"{total} bytes",
+        )
+
+
+def _graph_pieces(
+    nodes: Mapping[str, Node], functions: Mapping[str, WireFunction], producer: int
+) -> list[Piece]:
+    pieces = [piece for node in nodes.values() for piece in delimited(_NODE, write_node(node))]
+    library = [piece for f in functions.values() for piece in delimited(_FUNCTION, [f.raw])]
+    if library:
+        pieces += delimited(_LIBRARY, library)
+    versions = wire.varint_field(1, producer or PRODUCER)
+    return [*pieces, wire.length_delimited(_VERSIONS, versions)]
+
+
+def _run_all(names: Sequence[str], nodes: Mapping[str, Node]) -> Node:
+    name, count = _TABLES, 0
+    while name in nodes:
+        count += 1
+        name = f"{_TABLES}_{count}"
+    return Node(name, "NoOp", [f"^{name}" for name in names])
+
+
+def _fill_saver(message: proto.SaverDef, saver: Saver) -> None:
+    message.filename_tensor_name = f"{saver.filename}:0"
+    message.save_tensor_name = f"{saver.save}:0"
+    message.restore_op_name = saver.restore
+    message.max_to_keep = 5
+    message.keep_checkpoint_every_n_hours = 10000.0
+    message.version = proto.SaverDef.V2
+
+
+def _fill_variables(message: proto.MetaGraphDef, variables: Sequence[Variable]) -> None:
+    """The collections that tell Python of the variables, each a list of VariableDefs."""
+    if not variables:
+        return
+    listed = [variable_def(variable) for variable in variables]
+    trained = [d for d, v in zip(listed, variables, strict=True) if v.trainable]
+    for key, values in (
+        ("variables", listed), ("model_variables", listed), ("trainable_variables", trained),
+    ):  # fmt: skip
+        if values:
+            message.collection_def[key].bytes_list.value.extend(values)
+
+
+def variable_def(variable: Variable) -> bytes:
+    """The VariableDef of a variable."""
+    return proto.VariableDef(
+        variable_name=f"{variable.name}:0",
+        initializer_name=variable.initializer,
+        snapshot_name=f"{variable.read}:0",
+        initial_value_name=f"{variable.initial_value}:0",
+        is_resource=variable.is_resource,
+        trainable=variable.trainable,
+    ).SerializeToString(deterministic=True)
+
+
+def fill_signature(message: proto.SignatureDef, signature: Signature) -> None:
+    """Write a Signature into a SignatureDef."""
+    for field, infos in ((message.inputs, signature.inputs), (message.outputs, signature.outputs)):
+        for key, info in infos.items():
+            _fill_info(field[key], info)
+    message.method_name = signature.method or _PREDICT
+
+
+def _fill_info(message: proto.TensorInfo, info: TensorInfo) -> None:
+    message.name = info.tensor if ":" in info.tensor else f"{info.tensor}:0"
+    message.dtype = info.dtype.enum if info.dtype is not None else 0
+    if info.shape is None:
+        message.tensor_shape.unknown_rank = True
+    else:
+        message.tensor_shape.SetInParent()
+        for size in info.shape:
+            message.tensor_shape.dim.add(size=-1 if size is None else size)
+
+
+# --- the functions that a graph needs, and the ops ---
+
+
+def _needed_functions(
+    nodes: Mapping[str, Node], library: Mapping[str, Function]
+) -> Iterator[tuple[str, WireFunction]]:
+    """The functions that nodes call, directly or through others, in the library's order."""
+    if not library:
+        return
+    needed: set[str] = set()
+    todo: list[Mapping[str, Node]] = [nodes]
+    while todo:
+        for name in {n for node in todo.pop().values() for n in _called(node)}:
+            if name in library and name not in needed:
+                needed.add(name)
+                todo.append(library[name])
+    for name, function in library.items():
+        if name in needed:
+            if not isinstance(function, WireFunction):
+                raise UnsupportedError(f'function "{name}" stands in no file')
+            yield name, function
+
+
+def _called(node: Node) -> Iterator[str]:
+    """The names of the functions that a node may call; its op may be one, in TensorFlow 1."""
+    yield node.op
+    for value in node.attrs.values():
+        yield from _names(value)
+
+
+def _names(value: AttrValue) -> Iterator[str]:
+    if isinstance(value, Func):
+        yield value.name
+        for inner in value.attrs.values():
+            yield from _names(inner)
+    elif isinstance(value, list) and value and isinstance(value[0], Func):
+        for inner in value:
+            yield from _names(inner)
+
+
+def _op_list(
+    nodes: Mapping[str, Node], functions: Mapping[str, Function]
+) -> Iterator[proto.OpDef]:
+    """The definitions of the ops used, by name; a reader of an older TensorFlow asks for them."""
+    used = {node.op for node in nodes.values()}
+    for function in functions.values():
+        used |= {node.op for node in function.values()}
+    for name in sorted(used):
+        row = opdefs.get(name)
+        if row is not None:
+            yield op_def(row)
+
+
+def op_def(row: opdefs.OpDef) -> proto.OpDef:
+    """An OpDef message of a row of the table."""
+    message = proto.OpDef(
+        name=row.name, is_stateful=row.stateful, is_commutative=row.commutative
+    )
+    for field, args in ((message.input_arg, row.inputs), (message.output_arg, row.outputs)):
+        for arg in args:
+            field.add(
+                name=arg.name, type=arg.type.enum if isinstance(arg.type, DType) else 0,
+                type_attr=arg.type_attr, number_attr=arg.number_attr,
+                type_list_attr=arg.type_list_attr, is_ref=arg.is_ref,
+            )  # fmt: skip
+    for attr in row.attrs:
+        added = message.attr.add(name=attr.name, type=attr.type)
+        if not isinstance(attr.default, opdefs.Required):
+            raw = b"".join(map(piece_bytes, write_attr(attr.default)))
+            added.default_value.MergeFromString(raw)
+        if attr.minimum is not None:
+            added.has_minimum, added.minimum = True, attr.minimum
+        if attr.allowed:
+            added.allowed_values.list.s.extend(word.encode() for word in attr.allowed)
+    return message

@@ -1,0 +1,48 @@
+"""SavedModel folders, writing: one MetaGraph tagged ``serve``, as TensorFlow 1 writes it.
+
+    saved_model.pb                 SavedModel {1 schema version, 2 meta_graphs}
+    variables/variables.*          a checkpoint, where there are variables
+
+There is no object graph: ``tf.saved_model.load`` shows the signatures without one, and none with
+a partial one. The signature stands there twice, as ``serving_default`` and as ``serve``, which is
+what ``keras.layers.TFSMLayer`` calls. There is no fingerprint.pb: it is optional, and tells
+one writing from another, which a deterministic file does by its bytes.
+Source: tensorflow/core/protobuf/saved_model.proto, python/saved_model/builder_impl.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+from modelfmt.storage import wire
+from modelfmt.storage.files import write_pieces
+from modelfmt.storage.output import atomic_folder
+from modelfmt.storage.splice import delimited
+from modelfmt.tf.bundle_writer import write_bundle
+from modelfmt.tf.metagraph_writer import SERVING, Model, check_size, metagraph_pieces, stored
+from modelfmt.tf.savedmodel import SERVE
+
+_VERSION, _META_GRAPH = 1, 2
+_NAME = "saved_model.pb"
+
+
+def write_savedmodel(model: Model, path: str, *, force: bool = False) -> None:
+    """Write a SavedModel folder, atomically.
+
+    Raises:
+        OutputExistsError: it exists, and not ``force``.
+        OutputError: a folder with other things in it is not replaced.
+        UnsupportedError: saved_model.pb would pass protobuf's limit of 2 GiB.
+
+    Read by: ``savedmodel.SavedModel``.
+    """
+    metagraph = metagraph_pieces(model, tags=[SERVE], keys=[SERVING, SERVE])
+    pieces = [wire.varint_field(_VERSION, 1), *delimited(_META_GRAPH, metagraph)]
+    check_size(pieces, path)
+    with atomic_folder(path, force=force, markers=(_NAME, f"{_NAME}txt")) as folder:
+        with open(os.path.join(folder, _NAME), "xb") as file:
+            write_pieces(file, pieces)
+        os.mkdir(os.path.join(folder, "variables"))
+        if model.variables:
+            prefix = os.path.join(folder, "variables", "variables")
+            write_bundle(prefix, stored(model.variables))
