@@ -18,10 +18,11 @@ class QuickGroup(TyperGroup):
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         for command in (self, *self.commands.values()):
-            _quicken_command(command)
+            quicken_command(command)
 
 
-def _quicken_command(command: Any) -> None:
+def quicken_command(command: Any) -> None:
+    """Let a command take its values as they are, wherever they need no conversion."""
     listed = command.get_params  # --help is made there
 
     def get_params(ctx: Any) -> Any:

@@ -116,10 +116,12 @@ class Graph(Mapping[str, Node]):
     """A read-only mapping of nodes by name, in file order.
 
     ``functions`` maps the name of each library function to its body, a Graph too, and
-    ``producer`` is the GraphDef version of the TensorFlow that wrote it (0: unknown).
+    ``producer`` is the GraphDef version of the TensorFlow that wrote it (0: unknown);
+    ``is_stored`` says that it comes from a file.
     """
 
     producer: int = 0
+    is_stored: bool = False
 
     def __init__(self, nodes: Mapping[str, Node] | None = None) -> None:
         self._nodes: Mapping[str, Node] = nodes if nodes is not None else {}
@@ -137,6 +139,10 @@ class Graph(Mapping[str, Node]):
 
             close = difflib.get_close_matches(name, list(self._nodes), n=3)
             raise MissingError(f"no node {name!r}", close_matches=close) from None
+
+    def find(self, name: str) -> Node | None:
+        """The node of that name, if there is one."""
+        return self._nodes.get(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError, located
-from modelfmt.graph import Dims, Func, Function, Graph, Node, Shape, parse_input
+from modelfmt.graph import AttrValue, Dims, Func, Function, Graph, Node, Shape, parse_input
 from modelfmt.inline import port
 from modelfmt.readers import READERS
 
@@ -79,7 +79,7 @@ class Body:
         edge = parse_input(text)
         if edge.node in self._handles:
             return self._handles[edge.node]
-        node = self.nodes[edge.node] if edge.node in self.nodes else None
+        node = self.nodes.find(edge.node)
         if node is None or not _may_pass(node):
             return None
         key = edge.node, port(node, text, self._specialiser.graph)
@@ -174,8 +174,9 @@ class Body:
             copies = [
                 Func(self._specialiser.function(f.name, arguments).name, f.attrs)
                 for f in (value if isinstance(value, list) else [value])
+                if isinstance(f, Func)
             ]
-            new.attrs[key] = copies if isinstance(value, list) else copies[0]
+            new.attrs[key] = list[AttrValue](copies) if isinstance(value, list) else copies[0]
         _retype(new, "Tin", arguments)
         _retype(new, "Tout", yielded)
         _reshape(new, yielded)
@@ -183,10 +184,8 @@ class Body:
     def spelled(self, text: str) -> str:
         """An input of a function's body, with the output that it reads named as it now is."""
         edge = parse_input(text)
-        if not edge.output or edge.node not in self.nodes:
-            return text
-        node = self.nodes[edge.node]
-        if node.op not in READERS or not any(map(self.handle, node.data_inputs)):
+        node = self.nodes.find(edge.node) if edge.output else None
+        if node is None or node.op not in READERS or not any(map(self.handle, node.data_inputs)):
             return text
         return f"{edge.node}:output:{edge.port}"
 
@@ -197,7 +196,7 @@ class Body:
     def _check_unassigned(self, node: Node) -> None:
         """Refuse to read what was assigned before: that isn't the checkpoint's value."""
         for name in node.controls:
-            before = self.nodes[name] if name in self.nodes else None
+            before = self.nodes.find(name)
             if before is None or not before.op.startswith(ASSIGNING) or not before.data_inputs:
                 continue
             if self._origin(before.data_inputs[0]) in map(self._origin, node.data_inputs):
@@ -209,7 +208,7 @@ class Body:
         for _ in range(len(self.nodes)):
             if name in self._handles:
                 return name
-            node = self.nodes[name] if name in self.nodes else None
+            node = self.nodes.find(name)
             if node is None or node.op not in _SAME or not node.data_inputs:
                 return None
             name = parse_input(node.data_inputs[0]).node

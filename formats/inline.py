@@ -43,7 +43,7 @@ class InlinedGraph(Graph):
         super().__init__(nodes)
         self._whole = graph
         self.calls = calls
-        self.producer = graph.producer
+        self.producer, self.is_stored = graph.producer, graph.is_stored
 
     @property
     def functions(self) -> Mapping[str, Function]:

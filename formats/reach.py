@@ -12,9 +12,9 @@ python/ops/control_flow_ops.py, CondContext and WhileContext.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Set
 
-from modelfmt.graph import Node, parse_input
+from modelfmt.graph import Graph, Node, parse_input
 
 _ENTRIES = {
     "Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "Enter", "RefEnter",
@@ -35,7 +35,7 @@ class Reach:
             node ends the walk.
     """
 
-    def __init__(self, nodes: Mapping[str, Node], source: Callable[[str], str] = _same) -> None:
+    def __init__(self, nodes: Graph, source: Callable[[str], str] = _same) -> None:
         self._nodes, self._source = nodes, source
         self._inside: set[str] = set()
         self._outside: set[str] = set()
@@ -46,10 +46,10 @@ class Reach:
         todo = list(roots)
         while todo:
             name = todo.pop()
-            if name in found or name not in self._nodes:
+            node = self._nodes.find(name)
+            if node is None or name in found:
                 continue
             found.add(name)
-            node = self._nodes[name]
             data = node.data_inputs
             todo += [parse_input(self._source(i)).node for i in data]
             if not data:
@@ -62,7 +62,7 @@ class Reach:
         todo = [name]
         while todo:
             at = todo.pop()
-            node = self._nodes.get(at)
+            node = self._nodes.find(at)
             if node is None or at in seen or at in self._outside:
                 continue
             if node.op in _ENTRIES or at in self._inside:

@@ -37,6 +37,7 @@ class Variable:
         read: the node that yields its value.
         trainable: whether an optimizer may change it.
         is_resource: False for a reference of TensorFlow 1.
+        suffix: of the nodes that initialise it, where another node has their name.
     """
 
     name: str
@@ -44,16 +45,17 @@ class Variable:
     read: str
     trainable: bool = True
     is_resource: bool = True
+    suffix: str = ""
 
     @property
     def initializer(self) -> str:
         """The node that assigns the initial value."""
-        return f"{self.name}/Assign"
+        return f"{self.name}/Assign{self.suffix}"
 
     @property
     def initial_value(self) -> str:
         """The node that makes the initial value."""
-        return f"{self.name}/Initializer/zeros"
+        return f"{self.name}/Initializer/zeros{self.suffix}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,21 +170,27 @@ def saver_nodes(variables: Sequence[Variable], taken: Container[str] = ()) -> Sa
 
 def with_saver(
     nodes: Mapping[str, Node], variables: Sequence[Variable]
-) -> tuple[dict[str, Node], Saver | None]:
+) -> tuple[dict[str, Node], list[Variable], Saver | None]:
     """``nodes`` and, after them, what initialises, saves and restores ``variables``.
 
     Returns:
-        All nodes by name; and the Saver, None where there are no variables.
+        All nodes by name; the variables with names of initialisers that were free; and the
+        Saver, None where there are no variables.
     """
-    whole = dict(nodes)
+    whole, renamed = dict(nodes), []
     for variable in variables:
-        for node in initializer_nodes(variable):
-            whole[node.name] = node
+        made, count = initializer_nodes(variable), 0
+        while any(node.name in whole for node in made):
+            count += 1
+            variable = dataclasses.replace(variable, suffix=f"_{count}")
+            made = initializer_nodes(variable)
+        whole.update((node.name, node) for node in made)
+        renamed.append(variable)
     if not variables:
-        return whole, None
-    saver = saver_nodes(variables, whole)
+        return whole, [], None
+    saver = saver_nodes(renamed, whole)
     whole.update((node.name, node) for node in saver.nodes)
-    return whole, saver
+    return whole, renamed, saver
 
 
 def _assign(name: str, variable: Variable, source: str) -> Node:

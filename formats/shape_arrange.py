@@ -27,7 +27,9 @@ def constant(tensor: Tensor) -> Static:
     """The Static of a Const: its value too, where that is small enough to be shape arithmetic."""
     value = None
     dtype = tensor.dtype
-    if tensor.size <= MAX_ELEMENTS and len(tensor.shape) <= 2 and dtype.name in _FOLDED:
+    # Of floats only scalars: a small vector is a bias, and no business of shapes.
+    rank = 0 if dtype.is_floating else 2
+    if tensor.size <= MAX_ELEMENTS and len(tensor.shape) <= rank and dtype.name in _FOLDED:
         value = tensor.numpy().astype(object)
     return Static(tensor.shape, value, dtype)
 

@@ -7,10 +7,15 @@ them from another tensor's Shape, and only that says that a Reshape keeps an axi
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from modelfmt.graph import Node
-from modelfmt.view import View
+from modelfmt.shapes import Static
+
+if TYPE_CHECKING:
+    from modelfmt.view import View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +61,29 @@ def kept(view: View, target: list[Element] | None, source: str, axes: int) -> bo
         for axis, (wanted, own) in enumerate(zip(target[:axes], shape[:axes], strict=True))
     )
     return unsure <= 1
+
+
+def reshaped(view: View, node: Node, found: Static) -> Static:
+    """What a Reshape makes, with -1 told where all sizes of x that are unknown stay.
+
+    x (batch, 7, 10, 8) to [batch, -1, 8] is (batch, 70, 8), whatever the batch.
+    """
+    before, target = view.shape(node.inputs[0]), sizes(view, node.inputs[1])
+    if before is None or target is None or target.count(-1) != 1:
+        return found
+    source = view.resolve(node.inputs[0])
+    unknown = {Size(source, axis) for axis, size in enumerate(before) if size is None}
+    traced = [each for each in target if not isinstance(each, int)]
+    if len(traced) != len(unknown) or not unknown <= {*traced}:
+        return found
+    whole = math.prod(size for size in before if size is not None)
+    rest = math.prod(size for size in target if isinstance(size, int) and size != -1)
+    if not rest or whole % rest:
+        return found
+    numbers = [each if isinstance(each, int) else None for each in target]
+    return dataclasses.replace(
+        found, shape=tuple(whole // rest if each == -1 else each for each in numbers)
+    )
 
 
 def _shape(node: Node, view: View) -> list[Element] | None:

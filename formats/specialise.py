@@ -60,6 +60,18 @@ class Specialiser:
             raise CorruptFileError(f'function "{name}" calls itself')
         return found
 
+    def library(self, nodes: Mapping[str, Node]) -> Iterator[tuple[str, Function]]:
+        """The functions that nodes need, directly or not: the file's in its order, then copies."""
+        everything: dict[str, Function] = {**self.graph.functions, **self.made}
+        needed: set[str] = set()
+        todo = [nodes]
+        while todo and everything:
+            for name in referenced(todo.pop(), everything):
+                if name not in needed and name in everything:
+                    needed.add(name)
+                    todo.append(everything[name])
+        yield from ((name, f) for name, f in everything.items() if name in needed)
+
     def _make(self, name: str, given: tuple[Value | None, ...]) -> Specialised:
         function = self.graph.functions.get(name)
         if function is None:

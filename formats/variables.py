@@ -59,18 +59,34 @@ def checkpoint_keys(graph: Graph) -> dict[str, str]:
     return {name: place.key for name, place in stored(graph).items()}
 
 
-def values(graph: Graph, checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def values(graph: Graph, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The stored value of each variable that the checkpoint has, by node name and so named.
 
-    Raises:
-        MismatchError: a part of a partitioned variable is no slice of what the checkpoint has.
+    The checkpoint is asked for a value when it is looked up, so that a damaged one disturbs
+    nobody who doesn't need it. A lookup raises MismatchError where a part of a partitioned
+    variable is no slice of what the checkpoint has.
     """
-    found = {}
-    for name, place in stored(graph).items():
-        if place.key in checkpoint:
-            with located(key=f'variable "{name}"'):
-                found[name] = sliced(checkpoint[place.key], place.part).renamed(name)
-    return found
+    places = {n: place for n, place in stored(graph).items() if place.key in checkpoint}
+    return _Values(places, checkpoint)
+
+
+class _Values(Mapping[str, Tensor]):
+    def __init__(self, places: Mapping[str, Stored], checkpoint: Mapping[str, Tensor]) -> None:
+        self._places, self._checkpoint = places, checkpoint
+
+    def __getitem__(self, name: str) -> Tensor:
+        place = self._places[name]
+        with located(key=f'variable "{name}"'):
+            return sliced(self._checkpoint[place.key], place.part).renamed(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
 
 
 def _own_name(node: Node) -> str:
@@ -82,7 +98,7 @@ def _source(tensor: str, graph: Graph) -> Node | None:
     """The node behind pass-through nodes; None where an edge leads nowhere."""
     for _ in range(len(graph)):
         edge = parse_input(tensor)
-        node = graph[edge.node] if edge.node in graph else None
+        node = graph.find(edge.node)
         if node is None or node.op not in _PASS or edge.port >= len(node.data_inputs):
             return node
         tensor = node.data_inputs[edge.port]
@@ -93,7 +109,7 @@ def _restored(tensor: str, graph: Graph) -> Stored | None:
     """The place whose value reaches ``tensor`` from a RestoreV2."""
     for _ in range(len(graph)):
         edge = parse_input(tensor)
-        node = graph[edge.node] if edge.node in graph else None
+        node = graph.find(edge.node)
         if node is None:
             return None
         if node.op in _RESTORE:

@@ -18,6 +18,7 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, MissingError, located
 from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.shapes import Static, constant, infer
+from modelfmt.sizes import reshaped
 from modelfmt.tensor import Tensor
 from modelfmt.variables import VARIABLES
 
@@ -250,6 +251,8 @@ class View:
             outputs = infer(node.op, node.attrs, statics, producer=self.graph.producer)
         for index, static in enumerate(outputs):
             self._static[tensor_name(name, index)] = static
+        if node.op == "Reshape":
+            self._static[name] = reshaped(self, node, self._static[name])
         if name in self._values and node.op in VARIABLES:
             self._visit_value(node, self._values[name])
         elif node.op == "ReadVariableOp" and node.inputs[0] in self._constant:

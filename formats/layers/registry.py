@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from modelfmt.errors import UnknownLayerError
+from modelfmt.errors import UnknownLayerError, Where
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.network import Layer
 
@@ -30,7 +30,8 @@ def codec_for(layer: Layer) -> LayerCodec:
     codec = _CODECS.get(layer.class_name)
     if codec is None:
         raise UnknownLayerError(
-            f'layer "{layer.name}" is of class {layer.class_name}, for which there is no codec',
+            f"no codec for a layer of class {layer.class_name}",
+            where=Where(key=f'layer "{layer.name}"'),
             hint="Register one with modelfmt.register_layer, or pass --custom FILE.py.",
         )
     return codec

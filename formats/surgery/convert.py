@@ -194,16 +194,13 @@ def _rewrite_graph(
     *,
     force: bool,
 ) -> None:
-    """A graph as a frozen GraphDef; a GraphDef that is not cut keeps its nodes as they are."""
+    """Any graph as a frozen GraphDef."""
     from modelfmt.surgery.freeze import freeze_container
 
-    if container.kind == "graphdef" and not (inputs or outputs):
-        for node in container.graph.values():
-            len(node.attrs)  # a damaged node is no node to copy
-        _write_graph(container.graph, path, force=force)
-    else:
-        graph = freeze_container(container, inputs, outputs, signature)
-        _write_graph(graph, path, force=force)
+    graph = freeze_container(container, inputs, outputs, signature)
+    for node in graph.values():
+        len(node.attrs)  # a damaged node is no node to copy
+    _write_graph(graph, path, force=force)
 
 
 def _write_graph(graph: Graph, path: str, *, force: bool) -> None:

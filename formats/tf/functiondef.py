@@ -109,26 +109,32 @@ def write_function(function: Function) -> list[Piece]:
             if entry.get(2, "") in function:
                 controls.append(entry.get(1, ""))
     for span in wire.scan(view):
-        inner = list(wire.scan(view, span.offset, span.end)) if span.wire_type == wire.LEN else []
         if span.field == _SIGNATURE:
             signature = _signature(bytes(view[span.offset : span.end]), function, controls)
             pieces.append(wire.length_delimited(_SIGNATURE, signature))
-        elif span.field in (_NODE, _RET, _ARG_ID):
-            continue  # an id says which resources are one, and of these some are none any more
-        elif span.field == _CONTROL_RET and _first_text(view, span) not in controls:
-            continue
-        elif span.field == _ARG_ATTR and function.taken[_index(view, inner)]:
-            continue
-        elif span.field == _ATTR and _first_text(view, span) in _TWINS:
-            continue
-        else:
+        elif not _is_changed(view, span, function, controls):
             pieces.append(_sub(raw, span._replace(offset=span.start, length=span.end - span.start)))
     for node in function.values():
         pieces += delimited(_NODE, write_node(node))
     for output, tensor in function.results.items():
-        texts = wire.length_delimited(1, output.encode()) + wire.length_delimited(2, tensor.encode())
-        pieces.append(wire.length_delimited(_RET, texts))
+        entry_of = [wire.length_delimited(k, t.encode()) for k, t in ((1, output), (2, tensor))]
+        pieces.append(wire.length_delimited(_RET, b"".join(entry_of)))
     return coalesce(pieces)
+
+
+def _is_changed(
+    view: memoryview, span: wire.Span, function: Specialised, controls: list[str]
+) -> bool:
+    """Whether a field of the original is written anew, or left out, in the copy."""
+    if span.field == _CONTROL_RET:
+        return _first_text(view, span) not in controls
+    if span.field == _ATTR:
+        return _first_text(view, span) in _TWINS
+    if span.field == _ARG_ATTR:
+        index = _index(view, span)
+        return index < len(function.taken) and function.taken[index] is not None
+    # An id says which resources are one, and of these some are none any more.
+    return span.field in (_NODE, _RET, _ARG_ID)
 
 
 def _signature(raw: bytes, function: Specialised, controls: list[str]) -> bytes:
@@ -149,9 +155,10 @@ def _signature(raw: bytes, function: Specialised, controls: list[str]) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def _index(view: memoryview, entry: list[wire.Span]) -> int:
+def _index(view: memoryview, span: wire.Span) -> int:
     """The key of a map<uint32, ...> entry."""
-    return next((wire.read_varint(view, p.offset)[0] for p in entry if p.field == 1), 0)
+    parts = wire.scan(view, span.offset, span.end)
+    return next((wire.read_varint(view, p.offset)[0] for p in parts if p.field == 1), 0)
 
 
 def _sub(source: FileSpan | bytes, span: wire.Span) -> FileSpan | bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from modelfmt.container import Container
 from modelfmt.errors import CorruptFileError, MismatchError, MissingError, Where, located
-from modelfmt.graph import Function, Graph, Node
+from modelfmt.graph import Function, Graph
 from modelfmt.storage import wire
 from modelfmt.storage.files import (
     FileSpan,
@@ -42,6 +42,8 @@ PRODUCER = 134
 
 class WireGraph(Graph):
     """A serialised GraphDef as a Graph; nodes may be edited, and ``pieces()`` has the result."""
+
+    is_stored = True
 
     def __init__(self, source: FileSpan | bytes) -> None:
         self.source = source
@@ -187,8 +189,10 @@ def _graph_pieces(graph: Graph) -> list[Piece]:
         pieces += delimited(_NODE, write_node(node))
     if graph.functions:
         pieces += delimited(_LIBRARY, write_library(graph.functions))
-    versions = wire.varint_field(1, graph.producer or PRODUCER)
-    pieces.append(wire.length_delimited(_VERSIONS, versions))
+    # A file without versions means the oldest: ops removed since are still allowed in it.
+    producer = graph.producer or (0 if graph.is_stored else PRODUCER)
+    if producer:
+        pieces.append(wire.length_delimited(_VERSIONS, wire.varint_field(1, producer)))
     return pieces
 
 

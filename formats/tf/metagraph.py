@@ -146,7 +146,7 @@ class GraphWithVariables(Container):
         return self.metagraph.inlined
 
     @cached_property
-    def values(self) -> dict[str, Tensor]:
+    def values(self) -> Mapping[str, Tensor]:
         """What each variable of the graph holds, by node name."""
         if self.checkpoint is None:
             return {}

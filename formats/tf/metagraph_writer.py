@@ -48,6 +48,7 @@ class Model:
         signature: inputs and outputs by key.
         table_initializers: nodes to run once, before anything else.
         tensorflow: the version whose ops the graph is made of; empty where nobody knows.
+        producer: the GraphDef version that the nodes are to be read by; 0 where none was said.
     """
 
     graph: Graph
@@ -55,6 +56,7 @@ class Model:
     signature: Signature
     table_initializers: Sequence[str] = ()
     tensorflow: str = ""
+    producer: int = PRODUCER
 
 
 def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
@@ -123,7 +125,7 @@ def metagraph_pieces(
 
     Read by: ``metagraph.MetaGraph``.
     """
-    nodes, saver = with_saver(model.graph, model.variables)
+    nodes, variables, saver = with_saver(model.graph, model.variables)
     functions = dict(_needed_functions(nodes, model.graph.functions))
     head, tail = proto.MetaGraphDef(), proto.MetaGraphDef()
     head.meta_info_def.tags.extend(tags)
@@ -131,7 +133,7 @@ def metagraph_pieces(
     head.meta_info_def.stripped_op_list.op.extend(_op_list(nodes, functions))
     if saver is not None:
         _fill_saver(tail.saver_def, saver)
-    _fill_variables(tail, model.variables)
+    _fill_variables(tail, variables)
     if model.table_initializers:
         tail.collection_def["table_initializer"].node_list.value.extend(model.table_initializers)
         if tags:
@@ -142,7 +144,7 @@ def metagraph_pieces(
         fill_signature(tail.signature_def[key], model.signature)
     return [
         head.SerializeToString(deterministic=True),
-        *delimited(_GRAPH_DEF, _graph_pieces(nodes, functions, model.graph.producer)),
+        *delimited(_GRAPH_DEF, _graph_pieces(nodes, functions, model.producer)),
         tail.SerializeToString(deterministic=True),
     ]
 
@@ -164,7 +166,7 @@ def _graph_pieces(
     library = [piece for f in functions.values() for piece in delimited(_FUNCTION, [f.raw])]
     if library:
         pieces += delimited(_LIBRARY, library)
-    versions = wire.varint_field(1, producer or PRODUCER)
+    versions = wire.varint_field(1, producer) if producer else b""
     return [*pieces, wire.length_delimited(_VERSIONS, versions)]
 
 
@@ -182,7 +184,7 @@ def _fill_saver(message: proto.SaverDef, saver: Saver) -> None:
     message.restore_op_name = saver.restore
     message.max_to_keep = 5
     message.keep_checkpoint_every_n_hours = 10000.0
-    message.version = proto.SaverDef.V2
+    message.version = proto.SaverDef.CheckpointFormatVersion.V2
 
 
 def _fill_variables(message: proto.MetaGraphDef, variables: Sequence[Variable]) -> None:

@@ -5,13 +5,16 @@
 
 There is no object graph: ``tf.saved_model.load`` shows the signatures without one, and none with
 a partial one. The signature stands there twice, as ``serving_default`` and as ``serve``, which is
-what ``keras.layers.TFSMLayer`` calls. There is no fingerprint.pb: it is optional, and tells
-one writing from another, which a deterministic file does by its bytes.
+what ``keras.layers.TFSMLayer`` calls. Its input keys become parameters of a Python function, so
+one that is a word of Python's own (``in``) gets an underscore. There is no fingerprint.pb: it is
+optional, and tells one writing from another, which a deterministic file does by its bytes.
 Source: tensorflow/core/protobuf/saved_model.proto, python/saved_model/builder_impl.py.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import keyword
 import os
 
 from modelfmt.storage import wire
@@ -19,6 +22,7 @@ from modelfmt.storage.files import write_pieces
 from modelfmt.storage.output import atomic_folder
 from modelfmt.storage.splice import delimited
 from modelfmt.tf.bundle_writer import write_bundle
+from modelfmt.tf.metagraph import Signature
 from modelfmt.tf.metagraph_writer import SERVING, Model, check_size, metagraph_pieces, stored
 from modelfmt.tf.savedmodel import SERVE
 
@@ -36,6 +40,7 @@ def write_savedmodel(model: Model, path: str, *, force: bool = False) -> None:
 
     Read by: ``savedmodel.SavedModel``.
     """
+    model = dataclasses.replace(model, signature=callable_signature(model.signature))
     metagraph = metagraph_pieces(model, tags=[SERVE], keys=[SERVING, SERVE])
     pieces = [wire.varint_field(_VERSION, 1), *delimited(_META_GRAPH, metagraph)]
     check_size(pieces, path)
@@ -46,3 +51,14 @@ def write_savedmodel(model: Model, path: str, *, force: bool = False) -> None:
         if model.variables:
             prefix = os.path.join(folder, "variables", "variables")
             write_bundle(prefix, stored(model.variables))
+
+
+def callable_signature(signature: Signature) -> Signature:
+    """The signature with input keys that Python takes as parameters of a function.
+
+    TensorFlow replaces other characters itself, but fails at a keyword.
+    """
+    inputs = {
+        f"{key}_" if keyword.iskeyword(key) else key: info for key, info in signature.inputs.items()
+    }
+    return dataclasses.replace(signature, inputs=inputs)

@@ -52,3 +52,17 @@ def test_a_reshape_keeps_axes_that_are_told_equal_but_for_one() -> None:
     assert not kept(view, [rows, batch, 3], "x", 2)
     assert not kept(view, [batch], "x", 2)
     assert not kept(view, None, "x", 2)
+
+
+def test_a_reshape_tells_its_free_size_where_the_unknown_ones_stay() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 7, 10, 8))
+    shape = graph.op("Shape", x)
+    batch = graph.op("StridedSlice", shape, [0], [1], [1], shrink_axis_mask=1)
+    good = graph.op("Reshape", x, graph.op("Pack", batch, -1, 8, axis=0))
+    y = graph.op("Shape", graph.placeholder("y", float32, (None, 2)))
+    other = graph.op("StridedSlice", y, [0], [1], [1], shrink_axis_mask=1)
+    bad = graph.op("Reshape", x, graph.op("Pack", other, -1, 8, axis=0))
+    view = looked_at(graph, good, bad)
+    assert view.shape(good) == (None, 70, 8)
+    assert view.shape(bad) == (None, None, 8)

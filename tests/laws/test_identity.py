@@ -57,22 +57,27 @@ def test_writing_a_files_graph_anew_keeps_its_bytes(
     assert out.read_bytes() == binary_graphdef.read_bytes()
 
 
+def respelled(source: Path, out: Path) -> None:
+    with modelfmt.open(source) as container:
+        write_graphdef(container.graph, str(out), text=out.suffix == ".pbtxt")
+
+
 def test_binary_to_text_and_back_is_the_same_message(
     binary_graphdef: Path, tmp_path: Path
 ) -> None:
     from modelfmt import proto
 
-    text, again = str(tmp_path / "g.pbtxt"), str(tmp_path / "again.pb")
-    modelfmt.convert(binary_graphdef, text)
-    modelfmt.convert(text, again)
+    text, again = tmp_path / "g.pbtxt", tmp_path / "again.pb"
+    respelled(binary_graphdef, text)
+    respelled(text, again)
     first = proto.GraphDef.FromString(binary_graphdef.read_bytes())
-    assert proto.GraphDef.FromString(Path(again).read_bytes()) == first
+    assert proto.GraphDef.FromString(again.read_bytes()) == first
 
 
 def test_text_to_binary_and_back_is_the_same_text(text_graphdef: Path, tmp_path: Path) -> None:
-    binary, again = str(tmp_path / "g.pb"), tmp_path / "again.pbtxt"
-    modelfmt.convert(text_graphdef, binary)
-    modelfmt.convert(binary, again)
+    binary, again = tmp_path / "g.pb", tmp_path / "again.pbtxt"
+    respelled(text_graphdef, binary)
+    respelled(binary, again)
     assert again.read_text() == text_graphdef.read_text()
 
 

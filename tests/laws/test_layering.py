@@ -61,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "dtypes": {"errors"},
     "storage": {"errors", "storage"},
-    **dict.fromkeys(PIECES, {*BOTTOM, *PIECES, "storage"}),
+    **{name: {*BOTTOM, *PIECES, "storage"} for name in PIECES},
     **dict.fromkeys(MODEL, NEUTRAL),
     "container": {*NEUTRAL, "container"},
     "proto": {"proto"},

@@ -16,6 +16,7 @@ EXEMPT = {
     "formats/shape_arrange.py": "tests/formats/test_shapes.py",
     "formats/shape_core.py": "tests/formats/test_shapes.py",
     "formats/shape_elementwise.py": "tests/formats/test_shapes.py",
+    "formats/shape_flow.py": "tests/formats/test_shapes.py",
     "formats/shape_rules.py": "tests/formats/test_shapes.py",
     "formats/shape_slices.py": "tests/formats/test_shapes.py",
     "formats/shape_windows.py": "tests/formats/test_shapes.py",

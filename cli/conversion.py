@@ -1,0 +1,114 @@
+"""Commands between two files: convert, verify."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any, Optional
+
+import typer
+
+import modelfmt
+from modelfmt.cli.options import (
+    AsJson,
+    Debug,
+    Force,
+    From,
+    Inputs,
+    Outputs,
+    Quiet,
+    guarded,
+    listed,
+)
+
+commands = typer.Typer(rich_markup_mode=None)
+
+
+@commands.command()
+def convert(
+    source: Annotated[str, typer.Argument(help="A .h5, .keras, .pb or .pbtxt file.")],
+    destination: Annotated[str, typer.Argument(help="The file to write: .pb, .h5, .keras.")],
+    from_kind: From = None,
+    to: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="KIND", help="Kind of the output; its extension tells as well."),
+    ] = None,
+    keras: Annotated[int, typer.Option(metavar="2|3", help="Keras major of an .h5 output.")] = 3,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    signature: Annotated[
+        Optional[str], typer.Option(metavar="KEY", help="Signature of a .meta or SavedModel.")  # noqa: UP045
+    ] = None,
+    tags: Annotated[
+        Optional[list[str]], typer.Option(metavar="T,..", help="Tags of a SavedModel's graph.")  # noqa: UP045
+    ] = None,
+    custom: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="FILE.py", help="Runs a file of yours that registers layers."),
+    ] = None,
+    verify_: Annotated[
+        bool, typer.Option("--verify", help="Run both files in TensorFlow and compare.")
+    ] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Convert a model file into another kind; the extension of DESTINATION says which."""
+    start = time.perf_counter()
+
+    def work() -> Any:
+        for file in custom or ():
+            modelfmt.load_custom(file)
+        return modelfmt.convert(
+            source, destination, from_kind=from_kind, to=to, keras=keras,
+            inputs=listed(inputs), outputs=listed(outputs), signature=signature,
+            tags=listed(tags), force=force,
+        )
+
+    done = guarded(debug, work)
+    seconds = time.perf_counter() - start
+    if as_json:
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(done)))
+    elif not quiet:
+        from modelfmt.cli.render import render_conversion
+
+        typer.echo(render_conversion(done, seconds), err=True)
+    if verify_:
+        verify(source, destination, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@commands.command()
+def verify(
+    a: Annotated[str, typer.Argument(help="A model file.")],
+    b: Annotated[str, typer.Argument(help="The file that should compute the same.")],
+    inputs: Annotated[
+        Optional[str], typer.Option(metavar="FILE.npz", help="Inputs by name; else random.")  # noqa: UP045
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Batch size of random inputs.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0,
+    rtol: Annotated[float, typer.Option(help="Tolerance relative to the largest output.")] = 1e-4,
+    atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 1e-5,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Run two model files in TensorFlow or Keras, on equal inputs; exit status 1 if they differ."""
+    outcome = guarded(
+        debug,
+        lambda: modelfmt.verify(
+            a, b, inputs=inputs, samples=samples, seed=seed, rtol=rtol, atol=atol
+        ),
+    )
+    if as_json:
+        from dataclasses import asdict
+
+        typer.echo(json.dumps({"agrees": outcome.agrees, **asdict(outcome)}))
+    elif not quiet:
+        from modelfmt.cli.render import render_verification
+
+        typer.echo(render_verification(outcome))
+    if not outcome.agrees:
+        raise typer.Exit(1)
