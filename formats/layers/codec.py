@@ -52,6 +52,7 @@ class LayerCodec:
     Attributes:
         class_name: as in the Keras config, of the newest Keras major.
         module: where Keras finds the class; built-in layers leave it.
+        arity: how many tensors the layer takes; None where any number will do.
         weights: canonical names in canonical order, the order in the file.
         optional_weights: for a weight that not every layer has, the config entry that says so.
         non_trainable: the weights that training does not touch.
@@ -63,6 +64,7 @@ class LayerCodec:
 
     class_name: ClassVar[str] = ""
     module: ClassVar[str] = "keras.layers"
+    arity: ClassVar[int | None] = 1
     weights: ClassVar[tuple[str, ...]] = ()
     optional_weights: ClassVar[Mapping[str, str]] = {}
     non_trainable: ClassVar[tuple[str, ...]] = ()

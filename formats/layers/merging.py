@@ -18,6 +18,7 @@ from modelfmt.view import View
 class _Folded(LayerCodec):
     """A binary op applied from left to right: ((a + b) + c)."""
 
+    arity = None
     fold: ClassVar[str] = ""
     #: An op that takes all inputs at once, read as well.
     at_once: ClassVar[str] = ""
@@ -102,10 +103,10 @@ class Subtract(LayerCodec):
     """Subtract.  y = a - b   Nodes: Sub(a, b).   Source: Keras, Subtract._merge_function"""
 
     class_name = "Subtract"
+    arity = 2
     root_ops = frozenset({"Sub"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        require_inputs(layer, inputs, 2)
         return [graph.op("Sub", *inputs)]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
@@ -123,6 +124,7 @@ class Average(LayerCodec):
     """
 
     class_name = "Average"
+    arity = None
     root_ops = frozenset({"RealDiv", "Mul"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
@@ -152,6 +154,7 @@ class Concatenate(LayerCodec):
     """
 
     class_name = "Concatenate"
+    arity = None
     config = {"axis": -1}
     root_ops = frozenset({"ConcatV2"})
 

@@ -10,6 +10,7 @@ from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.graph import Dims
 from modelfmt.layers.binding import prepared
+from modelfmt.layers.codec import require_inputs
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
 
@@ -125,7 +126,10 @@ def _write_call(
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
     completed = prepared(layer)
-    made = codec_for(layer).write(completed, inputs, graph)
+    codec = codec_for(layer)
+    if codec.arity is not None:
+        require_inputs(layer, inputs, codec.arity)
+    made = codec.write(completed, inputs, graph)
     if listener is not None:
         listener(completed, layer, inputs, made)
     return made
