@@ -44,10 +44,10 @@ def render_dump(report: dict[str, Any]) -> str:
         lines += [f"layers: {len(report['layers'])}", *table(map(_layer, report["layers"]))]
     if report.get("ops"):
         total = sum(report["ops"].values())
-        rows = ([op, str(count)] for op, count in report["ops"].items())
+        rows = [[op, str(count)] for op, count in report["ops"].items()]
         lines += [f"nodes: {total}", *table(rows)]
     if report.get("functions"):
-        rows = ([name, f"{count} nodes"] for name, count in report["functions"].items())
+        rows = [[name, f"{count} nodes"] for name, count in report["functions"].items()]
         lines += [f"functions: {len(report['functions'])}", *table(rows)]
     for key, ends in report.get("signatures", {}).items():
         rows = [
@@ -90,6 +90,20 @@ def render_conversion(done: Any, seconds: float) -> str:
         f"{what}: {done.layers} layers, {done.weights} weights, "
         f"{size(done.weight_bytes)}, {seconds:.2f} s"
     )
+
+
+def render_extraction(done: Any) -> str:
+    """What ``fmt extract`` says when it is done."""
+    parts = f"{done.parts} part{'s' * (done.parts != 1)}, " if done.parts else ""
+    what = f"{done.source} ({done.kind}) -> {done.destination}: {parts}{done.tensors} tensors"
+    return "\n".join([what, *(f"  {remark}" for remark in done.remarks)])
+
+
+def render_assembly(done: Any) -> str:
+    """What ``fmt assemble`` says when it is done."""
+    what = f"{done.source} -> {done.destination} ({done.kind})"
+    lines = [f"{what}: {len(done.edited)} edited" if done.edited else f"{what}: nothing edited"]
+    return "\n".join([*lines, *(f"  {name}" for name in done.edited)])
 
 
 def render_verification(outcome: Any) -> str:

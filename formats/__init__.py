@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from modelfmt.layers.registry import register_layer as register_layer
     from modelfmt.network import Layer as Layer
     from modelfmt.network import Network as Network
+    from modelfmt.surgery.assemble import assemble as assemble
     from modelfmt.surgery.check import check as check
     from modelfmt.surgery.convert import convert as convert
     from modelfmt.surgery.custom import load_custom as load_custom
     from modelfmt.surgery.dump import dump as dump
+    from modelfmt.surgery.extract import extract as extract
     from modelfmt.surgery.opening import open as open
     from modelfmt.surgery.verify import verify as verify
     from modelfmt.tensor import Tensor as Tensor
@@ -39,9 +41,11 @@ _HOMES = {
     "Network": "modelfmt.network",
     "Node": "modelfmt.graph",
     "Tensor": "modelfmt.tensor",
+    "assemble": "modelfmt.surgery.assemble",
     "check": "modelfmt.surgery.check",
     "convert": "modelfmt.surgery.convert",
     "dump": "modelfmt.surgery.dump",
+    "extract": "modelfmt.surgery.extract",
     "load_custom": "modelfmt.surgery.custom",
     "open": "modelfmt.surgery.opening",
     "register_layer": "modelfmt.layers",

@@ -4,6 +4,7 @@
      "shards": [{"segments": [SEGMENT, ...]}, ...]}       in the order of the data
     SEGMENT   {"key": "w", "file": "tensors/w.npy", "dtype": "float32", "shape": [2]}
               {"key": ..., "slice": "0,2:-", ...}         of a partitioned tensor, a slice
+              {"key": ..., "message": RECORD}             the object graph, as messages.py has it
               {"file": ..., "raw": true}                  what is no tensor, or of no known dtype
               {"zeros": 56}                               padding
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from modelfmt import dtypes
@@ -28,17 +29,24 @@ from modelfmt.storage.files import (
     Piece,
     SourceFile,
     atomic_output,
+    piece_bytes,
     piece_length,
     write_pieces,
 )
 from modelfmt.storage.sstable import Table, write_table
-from modelfmt.surgery.messages import read_elements, write_elements
+from modelfmt.surgery.messages import (
+    explode_message,
+    implode_message,
+    read_elements,
+    write_elements,
+)
 from modelfmt.surgery.parts import Names, Parts, Record
 from modelfmt.tensor import Tensor
 from modelfmt.tf import slices
 from modelfmt.tf.bundle import Bundle, data_path, entry_key
 from modelfmt.tf.bundle_proto import BundleEntry, read_entry, read_header, write_entry
 from modelfmt.tf.bundle_strings import read_strings, write_strings
+from modelfmt.tf.objects import KEY as OBJECT_GRAPH_KEY
 
 
 class _Stored(NamedTuple):
@@ -78,7 +86,8 @@ def explode_bundle(
             continue
         mine = [s for s in stored if s.entry.shard == shard]
         with SourceFile(shard_path) as source:
-            shards.append({"segments": list(_segments(bundle, source, mine, folder, names, tensors))})
+            segments = _segments(bundle, source, mine, folder, names, tensors)
+            shards.append({"segments": list(segments)})
     return {"part": "bundle", "output": output, "index": index, "shards": shards}
 
 
@@ -150,10 +159,17 @@ def _tensor(
         check_masked(entry.crc, crc32c_of_piece(span), "the data", origin)
         if dtype.itemsize and Tensor("", dtype, entry.shape).nbytes == span.length:
             tensor = Tensor("", dtype, entry.shape, span, origin)
+    if tensor is not None and tensor.strings is not None and item.name == OBJECT_GRAPH_KEY:
+        with suppress(CorruptFileError):
+            message = explode_message(
+                tensor.strings()[0], "TrackableObjectGraph", folder, "object_graph", names
+            )
+            return {**record, "message": message}
     if tensor is None:
         file = names.allocate(tensors, label, ".bin")
         _write_raw(os.path.join(folder, *file.split("/")), span)
-        return {**record, "file": file, "raw": True}
+        raw: Record = {**record, "file": file, "raw": True}
+        return {**raw, "strings": True} if dtype is dtypes.string else raw
     file = names.allocate(tensors, label, ".json" if tensor.strings else ".npy")
     write_elements(os.path.join(folder, *file.split("/")), tensor, big_endian=big)
     record |= {"file": file, "dtype": dtype.name, "shape": list(entry.shape)}
@@ -169,11 +185,11 @@ def _key_text(key: bytes) -> str:
 
 
 class Imploded(NamedTuple):
-    """A bundle to write: its index, the pieces of its shards, and the keys that were edited."""
+    """A bundle to write: the index, the pieces of the shards, and the files that were edited."""
 
-    index: list[Piece]
+    head: list[Piece]
     shards: dict[int, list[Piece]]
-    count: int
+    of: int
     edited: list[str]
 
 
@@ -223,7 +239,8 @@ def implode_bundle(parts: Parts, record: Record) -> Imploded:
                 if new != entry:
                     rows[key] = write_entry(new)
                     if (new.size, new.crc) != (entry.size, entry.crc):
-                        edited.append(segment["file"])
+                        message = segment.get("message", {})
+                        edited.append(segment.get("file") or parts.get(message, "text", str))
             pieces += body
             offset += length
         shards[shard] = pieces
@@ -240,7 +257,12 @@ def _segment(parts: Parts, segment: Record) -> tuple[list[Piece], int | None]:
         return [bytes(count)], None
     if segment.get("raw"):
         span = parts.span(parts.get(segment, "file", str))
-        return [span], None if segment.get("dtype") is None else mask(crc32c_of_piece(span))
+        known = "key" in segment and not segment.get("strings")
+        return [span], mask(crc32c_of_piece(span)) if known else None
+    if "message" in segment:
+        pieces, _ = implode_message(parts, parts.get(segment, "message", dict))
+        head, body, crc = write_strings([b"".join(map(piece_bytes, pieces))])
+        return [head, body], crc
     values = read_elements(parts, segment)
     if isinstance(values, list):
         head, body, crc = write_strings(values)
@@ -250,8 +272,8 @@ def _segment(parts: Parts, segment: Record) -> tuple[list[Piece], int | None]:
 
 def write_imploded(made: Imploded, prefix: str, *, force: bool) -> None:
     """Write a bundle's files, each atomically; the index gets its name last."""
-    targets: list[tuple[str, list[Piece]]] = [(f"{prefix}.index", made.index)]
-    targets += [(data_path(prefix, s, made.count), pieces) for s, pieces in made.shards.items()]
+    targets: list[tuple[str, list[Piece]]] = [(f"{prefix}.index", made.head)]
+    targets += [(data_path(prefix, s, made.of), pieces) for s, pieces in made.shards.items()]
     with ExitStack() as stack:
         for target, pieces in targets:
             out = stack.enter_context(atomic_output(target, force=force))

@@ -37,6 +37,7 @@ _BELOW = {
     "FunctionDefLibrary": {1: "FunctionDef"},
     "FunctionDef": {3: "NodeDef"},
 }
+_SCALARS = (str, bytes, int, float)  # protobuf's lists have no __iter__ to know them by
 
 
 def merge(parts: Parts, kind: str, raw: FileSpan, holes: Sequence[Filled], text: str) -> bytes:
@@ -201,9 +202,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _listed(value: Any) -> list[Any]:
-    if isinstance(value, proto.Message):
-        return [value]
-    return list(value) if hasattr(value, "__iter__") else [value]
+    return [value] if isinstance(value, (proto.Message, *_SCALARS)) else list(value)
 
 
 def _is_set(message: Any, field: str) -> bool:
@@ -238,7 +237,7 @@ def _tensors(message: Any) -> Iterator[Any]:
     for _, value in message.ListFields():
         if isinstance(value, proto.Message):
             yield from _tensors(value)
-        elif not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        elif not isinstance(value, _SCALARS):
             below: Iterable[Any] = value.values() if hasattr(value, "values") else value
             for item in below:
                 if isinstance(item, proto.Message):

@@ -220,7 +220,8 @@ class Filled(NamedTuple):
     @property
     def fits(self) -> bool:
         """Whether it has the length that it had."""
-        return piece_length(self.body) == self.record["length"]
+        length: int = self.record["length"]
+        return piece_length(self.body) == length
 
 
 def implode_message(parts: Parts, record: Record) -> tuple[list[Piece], bool]:

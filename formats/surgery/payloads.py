@@ -21,7 +21,7 @@ from modelfmt.storage.files import FileSpan, Piece, SourceFile, write_pieces
 
 
 def stored_code(dtype: DType, *, big_endian: bool = False) -> str:
-    """numpy's code of the elements in the .npy: ``<f4``; of what numpy lacks, ``<u2`` or ``|u1``."""
+    """numpy's code of the elements in a .npy: ``<f4``; for what numpy lacks ``<u2``, ``|u1``."""
     code = dtype.code
     if code.startswith("ml:"):
         code = f"<u{dtype.itemsize}"

@@ -24,7 +24,7 @@ from modelfmt.inline import inline
 from modelfmt.saver import Variable, made_node, read_node_of, variable_nodes
 from modelfmt.surgery.kept import Kept, KeptGraph, free_name, redirected
 from modelfmt.surgery.tables import asset_files
-from modelfmt.surgery.weights import is_trained, is_weight, slot_of, users_of, variable_name
+from modelfmt.surgery.weights import Uses, is_trained, variable_name
 from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import GraphWithVariables, MetaGraph, Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
@@ -201,8 +201,8 @@ def _trained(metagraph: MetaGraph) -> dict[str, bool]:
 
 def _thaw_constants(kept: Kept) -> list[Variable]:
     """Turn the weights of a frozen graph into variables, in its order."""
-    users = users_of(kept.nodes)
-    chosen = [node for node in kept.nodes.values() if is_weight(node, users)]
+    uses = Uses(kept.nodes, kept.graph.functions)
+    chosen = [node for node in kept.nodes.values() if uses.is_weight(node)]
     gone = {node.name for node in chosen}
     taken: set[str] = set()
     found: list[Variable] = []
@@ -211,7 +211,7 @@ def _thaw_constants(kept: Kept) -> list[Variable]:
     for node in chosen:
         value = node.attrs["value"]
         assert isinstance(value, Tensor)
-        slot = slot_of(node.name, users)
+        slot = uses.slot(node.name)
         name = free_name(
             variable_name(node.name, slot, kept.nodes),
             lambda n: n in taken or (n in kept.nodes and n not in gone)

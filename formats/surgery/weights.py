@@ -3,6 +3,7 @@
     a Const that feeds ``.../read`` or ``.../ReadVariableOp`` (an Identity)      any dtype
     a Const called ``.../ReadVariableOp/resource``                               any dtype
     a float of rank 1 or more in a slot of ``_SLOTS``, as it is or through Enter
+    each of these also where a While, If or call passes it to a function
 
 and never one with control inputs, which may stand in a loop or a branch, nor an empty one.
 Source: tensorflow/python/framework/convert_to_constants.py and graph_util_impl.py, for what
@@ -12,15 +13,11 @@ freezing leaves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
 
 from modelfmt import opdefs
-from modelfmt.graph import Node, parse_input
+from modelfmt.graph import Func, Function, Node, parse_input
 from modelfmt.tensor import Tensor
-
-#: For each node, those that read its first output, and which of their inputs it is.
-Users: TypeAlias = Mapping[str, Sequence[tuple[Node, int]]]
 
 _NORMALIZATION = {1: "gamma", 2: "beta", 3: "moving_mean", 4: "moving_variance"}
 #: op -> the inputs that take weights, and what Keras calls these.
@@ -47,10 +44,86 @@ _NUMBER = re.compile(r"_\d+$")
 _OP_SCOPES = frozenset({"Tensordot", "convolution", "batchnorm", "embedding_lookup", "einsum"})
 #: What a weight may pass on the way to where it is used.
 _LOOKED_THROUGH = frozenset({"Identity", "Enter", "RefEnter", "Cast", "Reshape", "Squeeze"})
+#: What a variable's value passes between where it stood and where it was read.
+_PASSED = frozenset({"Identity", "Enter"})
+#: Ops that call functions with their inputs, and how many come before the first argument.
+_CALLERS = {
+    "While": 0, "StatelessWhile": 0, "If": 1, "StatelessIf": 1, "Case": 1, "StatelessCase": 1,
+    "PartitionedCall": 0, "StatefulPartitionedCall": 0,
+}  # fmt: skip
 
 
-def users_of(nodes: Mapping[str, Node]) -> dict[str, list[tuple[Node, int]]]:
-    """For each node, those that read its first output, and which of their inputs it is."""
+class Uses:
+    """What becomes of each tensor of a graph, in the functions that it is passed to as well.
+
+    Args:
+        nodes: of the graph.
+        functions: of its library.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, Node], functions: Mapping[str, Function] | None = None
+    ) -> None:
+        self._functions = functions or {}
+        self._users = {"": _users(nodes)}
+
+    def reached(self, name: str, through: frozenset[str]) -> Iterator[tuple[Node, int]]:
+        """The nodes that a node's first output reaches, and which of their inputs it is.
+
+        Args:
+            through: ops that pass their first input on.
+        """
+        seen = {("", name)}
+        todo = list(seen)
+        while todo:
+            scope, at = todo.pop(0)
+            for user, port in self._users[scope].get(at, ()):
+                yield user, port
+                following = list(self._arguments(user, port))
+                if user.op in through and port == 0:
+                    following.append((scope, user.name))
+                todo += [f for f in dict.fromkeys(following) if f not in seen]
+                seen.update(following)
+
+    def slot(self, name: str, through: frozenset[str] = _LOOKED_THROUGH) -> str | None:
+        """What the first weight slot that a tensor reaches calls it; None: it reaches none."""
+        for user, port in self.reached(name, through):
+            slot = _SLOTS.get(user.op, {}).get(port)
+            if slot is not None:
+                return slot
+        return None
+
+    def is_weight(self, node: Node) -> bool:
+        """Whether a Const of a frozen graph was a variable, or holds what should be one."""
+        value = node.attrs.get("value") if node.op == "Const" else None
+        if not isinstance(value, Tensor) or node.controls or not value.size:
+            return False
+        if _FROZEN.search(node.name) or any(
+            user.op == "Identity" and _READ.search(user.name)
+            for user, _ in self.reached(node.name, _PASSED)
+        ):
+            return True
+        return (
+            value.dtype.is_floating and bool(value.shape)
+            and self.slot(node.name, frozenset({"Enter"})) is not None
+        )  # fmt: skip
+
+    def _arguments(self, user: Node, port: int) -> Iterator[tuple[str, str]]:
+        """The arguments of functions that an input of a node is passed as."""
+        if user.op not in _CALLERS:
+            return
+        for value in list(user.attrs.values()):
+            for called in value if isinstance(value, list) else [value]:
+                function = self._functions.get(called.name) if isinstance(called, Func) else None
+                place = port - _CALLERS[user.op]
+                if function is not None and 0 <= place < len(function.arguments):
+                    if function.name not in self._users:
+                        self._users[function.name] = _users(function)
+                    yield function.name, function.arguments[place]
+
+
+def _users(nodes: Mapping[str, Node]) -> dict[str, list[tuple[Node, int]]]:
+    """For each node or argument, what reads its first output, and as which input."""
     users: dict[str, list[tuple[Node, int]]] = {}
     for node in nodes.values():
         for port, text in enumerate(node.data_inputs):
@@ -60,48 +133,15 @@ def users_of(nodes: Mapping[str, Node]) -> dict[str, list[tuple[Node, int]]]:
     return users
 
 
-def is_weight(node: Node, users: Users) -> bool:
-    """Whether a Const of a frozen graph was a variable, or holds what should be one."""
-    value = node.attrs.get("value") if node.op == "Const" else None
-    if not isinstance(value, Tensor) or node.controls or not value.size:
-        return False
-    if _FROZEN.search(node.name) or any(_reads(u, users) for u, _ in users.get(node.name, ())):
-        return True
-    return (
-        value.dtype.is_floating and bool(value.shape)
-        and slot_of(node.name, users, frozenset({"Enter"})) is not None
-    )  # fmt: skip
-
-
-def _reads(node: Node, users: Users) -> bool:
-    """Whether a node was the read of a variable, in a loop behind an Enter."""
-    if node.op == "Enter":
-        return any(_reads(user, users) for user, _ in users.get(node.name, ()))
-    return node.op == "Identity" and _READ.search(node.name) is not None
-
-
-def slot_of(
-    name: str, users: Users, through: frozenset[str] = _LOOKED_THROUGH
-) -> str | None:
-    """What the first weight slot that a tensor reaches calls it; None where it reaches none."""
-    seen, todo = {name}, [name]
-    while todo:
-        for user, port in users.get(todo.pop(0), ()):
-            slot = _SLOTS.get(user.op, {}).get(port)
-            if slot is not None:
-                return slot
-            if user.op in through and port == 0 and user.name not in seen:
-                seen.add(user.name)
-                todo.append(user.name)
-    return None
-
-
 def variable_name(const: str, slot: str | None, nodes: Mapping[str, Node]) -> str:
     """The name of the variable that a Const was, or may have been.
 
     TensorFlow 1 keeps the variable's own name. TensorFlow 2 names the Const after the op that
-    reads it: ``dense/MatMul/ReadVariableOp/resource`` becomes ``dense/kernel``.
+    reads it, so ``dense/MatMul/ReadVariableOp/resource`` becomes ``dense/kernel``; or it numbers
+    what a function takes.
     """
+    if const.isdigit():
+        return slot or "variable"
     base = _FROZEN.sub("", const)
     if base == const:
         return const

@@ -13,21 +13,20 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from modelfmt import opdefs, proto
-from modelfmt.dtypes import DType
+from modelfmt import proto
 from modelfmt.errors import MismatchError, UnsupportedError, Where
-from modelfmt.graph import AttrValue, Func, Function, Graph, Node
+from modelfmt.graph import Graph, Node
 from modelfmt.saver import Saver, Variable, with_saver
 from modelfmt.storage import wire
-from modelfmt.storage.files import Piece, atomic_output, piece_bytes, piece_length, write_pieces
+from modelfmt.storage.files import Piece, atomic_output, piece_length, write_pieces
 from modelfmt.storage.output import OutputExistsError, check_output
 from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 from modelfmt.tf import checkpoint_state
-from modelfmt.tf.attrvalue import write_attr
 from modelfmt.tf.bundle import data_path
 from modelfmt.tf.bundle_writer import write_bundle
 from modelfmt.tf.graphdef import PRODUCER, WireFunction
+from modelfmt.tf.library import needed_functions, op_list
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.nodedef import write_node
 
@@ -126,11 +125,11 @@ def metagraph_pieces(
     Read by: ``metagraph.MetaGraph``.
     """
     nodes, variables, saver = with_saver(model.graph, model.variables)
-    functions = dict(_needed_functions(nodes, model.graph.functions))
+    functions = dict(needed_functions(nodes, model.graph.functions))
     head, tail = proto.MetaGraphDef(), proto.MetaGraphDef()
     head.meta_info_def.tags.extend(tags)
     head.meta_info_def.tensorflow_version = model.tensorflow
-    head.meta_info_def.stripped_op_list.op.extend(_op_list(nodes, functions))
+    head.meta_info_def.stripped_op_list.op.extend(op_list(nodes, functions))
     if saver is not None:
         _fill_saver(tail.saver_def, saver)
     _fill_variables(tail, variables)
@@ -229,80 +228,3 @@ def _fill_info(message: proto.TensorInfo, info: TensorInfo) -> None:
         message.tensor_shape.SetInParent()
         for size in info.shape:
             message.tensor_shape.dim.add(size=-1 if size is None else size)
-
-
-# --- the functions that a graph needs, and the ops ---
-
-
-def _needed_functions(
-    nodes: Mapping[str, Node], library: Mapping[str, Function]
-) -> Iterator[tuple[str, WireFunction]]:
-    """The functions that nodes call, directly or through others, in the library's order."""
-    if not library:
-        return
-    needed: set[str] = set()
-    todo: list[Mapping[str, Node]] = [nodes]
-    while todo:
-        for name in {n for node in todo.pop().values() for n in _called(node)}:
-            if name in library and name not in needed:
-                needed.add(name)
-                todo.append(library[name])
-    for name, function in library.items():
-        if name in needed:
-            if not isinstance(function, WireFunction):
-                raise UnsupportedError(f'function "{name}" stands in no file')
-            yield name, function
-
-
-def _called(node: Node) -> Iterator[str]:
-    """The names of the functions that a node may call; its op may be one, in TensorFlow 1."""
-    yield node.op
-    for value in node.attrs.values():
-        yield from _names(value)
-
-
-def _names(value: AttrValue) -> Iterator[str]:
-    if isinstance(value, Func):
-        yield value.name
-        for inner in value.attrs.values():
-            yield from _names(inner)
-    elif isinstance(value, list) and value and isinstance(value[0], Func):
-        for inner in value:
-            yield from _names(inner)
-
-
-def _op_list(
-    nodes: Mapping[str, Node], functions: Mapping[str, Function]
-) -> Iterator[proto.OpDef]:
-    """The definitions of the ops used, by name; a reader of an older TensorFlow asks for them."""
-    used = {node.op for node in nodes.values()}
-    for function in functions.values():
-        used |= {node.op for node in function.values()}
-    for name in sorted(used):
-        row = opdefs.get(name)
-        if row is not None:
-            yield op_def(row)
-
-
-def op_def(row: opdefs.OpDef) -> proto.OpDef:
-    """An OpDef message of a row of the table."""
-    message = proto.OpDef(
-        name=row.name, is_stateful=row.stateful, is_commutative=row.commutative
-    )
-    for field, args in ((message.input_arg, row.inputs), (message.output_arg, row.outputs)):
-        for arg in args:
-            field.add(
-                name=arg.name, type=arg.type.enum if isinstance(arg.type, DType) else 0,
-                type_attr=arg.type_attr, number_attr=arg.number_attr,
-                type_list_attr=arg.type_list_attr, is_ref=arg.is_ref,
-            )  # fmt: skip
-    for attr in row.attrs:
-        added = message.attr.add(name=attr.name, type=attr.type)
-        if not isinstance(attr.default, opdefs.Required):
-            raw = b"".join(map(piece_bytes, write_attr(attr.default)))
-            added.default_value.MergeFromString(raw)
-        if attr.minimum is not None:
-            added.has_minimum, added.minimum = True, attr.minimum
-        if attr.allowed:
-            added.allowed_values.list.s.extend(word.encode() for word in attr.allowed)
-    return message

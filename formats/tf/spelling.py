@@ -61,7 +61,7 @@ def find_spelling(source: FileSpan | bytes, view: memoryview) -> tuple[Spelling,
     whole = Spelling("raw", field, first.offset, first.length, tuple(held))
     if tensor.strings is None and one and field in (CONTENT, _BYTES, *_FIXED):
         return (whole, tensor) if first.length == tensor.nbytes else None
-    if field == CONTENT or field == _BYTES:
+    if field in (CONTENT, _BYTES):
         return None
     how = "strings" if field == STRING else "packed" if one else "single"
     start, end = (first.offset, first.end) if how == "packed" else (first.start, last.end)

@@ -77,6 +77,7 @@ DOORS = {
     "h5py": {"modelfmt.storage.hdf5"},
     "zipfile": {"modelfmt.storage.archive"},
     "google_crc32c": {"modelfmt.storage.crc32c"},
+    "safetensors": {"modelfmt.storage.safetensors"},
     "ml_dtypes": {"modelfmt.dtypes"},
     "typer": {"modelfmt.cli"},
     "rich": {"modelfmt.cli"},

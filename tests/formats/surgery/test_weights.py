@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from modelfmt import dtypes
-from modelfmt.graph import Node
+from modelfmt.graph import Func, Function, Node
 from modelfmt.saver import const_node
-from modelfmt.surgery.weights import is_trained, is_weight, slot_of, users_of, variable_name
+from modelfmt.surgery.weights import Uses, is_trained, variable_name
 
 
 def graph(*nodes: Node) -> dict[str, Node]:
@@ -23,7 +23,7 @@ def const(name: str, *shape: int, dtype: dtypes.DType = dtypes.float32) -> Node:
 
 def chosen(*nodes: Node) -> list[str]:
     whole = graph(*nodes)
-    return [node.name for node in nodes if is_weight(node, users_of(whole))]
+    return [node.name for node in nodes if Uses(whole).is_weight(node)]
 
 
 SLOTS = [
@@ -50,7 +50,7 @@ def user(op: str, port: int, source: str = "w") -> Node:
 def test_a_float_in_a_weight_slot_is_a_weight(op: str, port: int, role: str) -> None:
     nodes = const("w", 3), user(op, port)
     assert chosen(*nodes) == ["w"]
-    assert slot_of("w", users_of(graph(*nodes))) == role
+    assert Uses(graph(*nodes)).slot("w") == role
 
 
 @pytest.mark.parametrize(("op", "port"), NO_SLOTS)
@@ -95,6 +95,32 @@ def test_a_const_named_by_freezing_is_a_weight_wherever_it_goes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("op", "ports", "attrs"),
+    [
+        ("While", 1, {"cond": Func("other"), "body": Func("f")}),
+        ("If", 2, {"then_branch": Func("f"), "else_branch": Func("f")}),
+        ("Case", 2, {"branches": [Func("other"), Func("f")]}),
+        ("StatefulPartitionedCall", 1, {"f": Func("f")}),
+    ],
+)
+def test_a_weight_that_a_function_reads(op: str, ports: int, attrs: Any) -> None:
+    """By the name of its Identity there, or in a slot; the other argument is none."""
+    read = Node("m/ReadVariableOp", "Identity", ["b"])
+    slot = Node("m", "MatMul", ["a", "b"])
+    for inner in (read, slot):
+        functions = {
+            "f": Function("f", graph(inner), ["x", "b"], {}),
+            "other": Function("other", {}, ["x", "b"], {}),
+        }
+        call = Node("call", op, ["p"] * (ports - 1) + ["12", "pass"], attrs)
+        passed = Node("pass", "Identity", ["34"])
+        uses = Uses(graph(const("12", 3), const("34", 3), passed, call), functions)
+        assert not uses.is_weight(const("12", 3))
+        assert uses.is_weight(const("34", 3)) == (inner is read)
+        assert uses.slot("34") == (None if inner is read else "kernel")
+
+
+@pytest.mark.parametrize(
     ("const", "slot", "nodes", "name"),
     [
         ("d/kernel", "kernel", (), "d/kernel"),
@@ -108,6 +134,8 @@ def test_a_const_named_by_freezing_is_a_weight_wherever_it_goes() -> None:
         ("e/embedding_lookup/123", "embeddings", (), "e/embeddings"),
         ("d/Tensordot/ReadVariableOp/resource", "kernel", (), "d/kernel"),
         ("MatMul/ReadVariableOp/resource", "kernel", (), "kernel"),
+        ("872", "kernel", (), "kernel"),
+        ("872", None, (), "variable"),
         ("fn_1/d_1/Cast/ReadVariableOp/resource", "kernel", (), "fn_1/d_1/kernel"),
     ],
 )  # fmt: skip

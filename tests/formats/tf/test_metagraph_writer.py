@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import modelfmt
-from modelfmt import opdefs, proto
+from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import MismatchError, UnsupportedError
 from modelfmt.storage.files import Computed, OutputExistsError
@@ -21,7 +21,6 @@ from modelfmt.tf.metagraph_writer import (
     Model,
     fill_signature,
     metagraph_pieces,
-    op_def,
     variable_def,
     write_metagraph,
 )
@@ -289,29 +288,3 @@ def test_tensorflow_writes_the_same_saver_and_variables(tf: Any, tmp_path: Path)
             assert (made[node.name].op, made[node.name].input) == (node.op, node.input)
             compared += 1
     assert compared > 15
-
-
-@pytest.mark.oracle
-def test_op_defs_are_tensorflows(tf: Any) -> None:
-    from tensorflow.python.framework import op_def_registry
-
-    compared = 0
-    for name in ("Conv2D", "VarHandleOp", "SaveV2", "FusedBatchNormV3", "Pack", "While", "Assign",
-                 "StridedSlice", "Fill", "Const", "Placeholder", "MatMul", "LookupTableFindV2"):  # fmt: skip
-        theirs = proto.OpDef.FromString(op_def_registry.get(name).SerializeToString())
-        row = opdefs.get(name)
-        assert row is not None
-        ours = op_def(row)
-        for message in (ours, theirs):
-            message.ClearField("is_aggregate")
-            message.ClearField("allows_uninitialized_input")
-            for arg in (*message.input_arg, *message.output_arg):
-                arg.ClearField("description")
-                arg.ClearField("handle_data")
-                arg.ClearField("experimental_full_type")
-            for attr in message.attr:
-                if attr.type == "type":  # the table does not hold which dtypes an op takes
-                    attr.ClearField("allowed_values")
-        assert ours == theirs
-        compared += 1
-    assert compared == 13

@@ -70,7 +70,8 @@ def test_the_same_model_is_the_same_bytes(tmp_path: Path) -> None:
 def test_without_variables_there_is_no_checkpoint(tmp_path: Path) -> None:
     graph = VariableGraphBuilder()
     x = graph.placeholder("x", float32, (2,))
-    ends = {"x": TensorInfo(x, float32, (2,))}, {"y": TensorInfo(graph.op("Relu", x), float32, (2,))}
+    y = graph.op("Relu", x)
+    ends = {"x": TensorInfo(x, float32, (2,))}, {"y": TensorInfo(y, float32, (2,))}
     write_savedmodel(Model(graph, [], Signature(*ends)), str(tmp_path / "m"))
     assert sorted(files(tmp_path / "m")) == ["saved_model.pb"]
 
@@ -102,8 +103,8 @@ def test_what_fails_on_the_way_leaves_the_old_folder(tmp_path: Path) -> None:
     ("key", "named"), [("x", "x"), ("in", "in_"), ("class", "class_"), ("a/b", "a/b")]
 )
 def test_input_keys_are_no_keywords_of_python(key: str, named: str) -> None:
-    signature = model(key).signature
-    found = callable_signature(dataclasses.replace(signature, outputs={"in": signature.inputs[key]}))
+    given = model(key).signature
+    found = callable_signature(dataclasses.replace(given, outputs={"in": given.inputs[key]}))
     assert (list(found.inputs), list(found.outputs)) == ([named], ["in"])
 
 

@@ -1,0 +1,104 @@
+"""The functions that a graph needs, and the definitions of its ops."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from modelfmt import opdefs, proto
+from modelfmt.errors import UnsupportedError
+from modelfmt.graph import Func, Function, Node
+from modelfmt.tf.graphdef import WireFunction, WireGraph
+from modelfmt.tf.library import needed_functions, op_def, op_list
+
+
+def library(**bodies: list[Node]) -> dict[str, Function]:
+    """Functions in a file, each of nodes that may call others."""
+    graph = proto.GraphDef()
+    for name, nodes in bodies.items():
+        function = graph.library.function.add()
+        function.signature.name = name
+        for node in nodes:
+            added = function.node_def.add(name=node.name, op=node.op)
+            for key, value in node.attrs.items():
+                assert isinstance(value, Func)
+                added.attr[key].func.name = value.name
+    return dict(WireGraph(graph.SerializeToString()).functions)
+
+
+def call(name: str, **attrs: Any) -> Node:
+    return Node(name, "Op", [], attrs)
+
+
+def needed(functions: dict[str, Function], *nodes: Node) -> list[str]:
+    return [name for name, _ in needed_functions({n.name: n for n in nodes}, functions)]
+
+
+def test_what_is_called_directly_or_through_others() -> None:
+    functions = library(
+        d=[], a=[call("x", f=Func("b"))], b=[call("y", f=Func("a"))], twin=[call("z", f=Func("d"))]
+    )
+    assert needed(functions, call("n", f=Func("a"))) == ["a", "b"]
+    assert needed(functions) == []
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        call("n", f=Func("a")), call("n", branches=[Func("zz"), Func("a")]),
+        call("n", f=Func("zz", {"inner": Func("a")})), Node("n", "a"),
+    ],
+    ids=["attr", "list", "attr of an attr", "op"],
+)  # fmt: skip
+def test_how_a_function_is_called(node: Node) -> None:
+    assert needed(library(a=[], b=[]), node) == ["a"]
+
+
+def test_functions_keep_their_bytes() -> None:
+    functions = library(a=[call("x", f=Func("b"))])
+    (found,) = needed_functions({"n": Node("n", "a")}, functions)
+    assert isinstance(found[1], WireFunction)
+    assert proto.FunctionDef.FromString(bytes(found[1].raw)).node_def[0].name == "x"  # type: ignore[arg-type]
+
+
+def test_a_function_that_stands_in_no_file() -> None:
+    with pytest.raises(UnsupportedError):
+        needed({"a": Function("a", {}, [], {})}, Node("n", "a"))
+
+
+def test_ops_are_listed_once_by_name_and_unknown_ones_are_not() -> None:
+    functions = library(a=[Node("x", "Tanh"), Node("y", "MyOwnOp")])
+    nodes = {n.name: n for n in (Node("p", "Relu"), Node("q", "Relu"), Node("r", "a"))}
+    assert [op.name for op in op_list(nodes, functions)] == ["Relu", "Tanh"]
+
+
+@pytest.mark.oracle
+def test_op_defs_are_tensorflows() -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    pytest.importorskip("tensorflow")
+    from tensorflow.python.framework import op_def_registry
+
+    compared = 0
+    for name in (
+        "Conv2D", "VarHandleOp", "SaveV2", "FusedBatchNormV3", "Pack", "While", "Assign",
+        "StridedSlice", "Fill", "Const", "Placeholder", "MatMul", "LookupTableFindV2",
+    ):  # fmt: skip
+        theirs = proto.OpDef.FromString(op_def_registry.get(name).SerializeToString())
+        row = opdefs.get(name)
+        assert row is not None
+        ours = op_def(row)
+        for message in (ours, theirs):
+            message.ClearField("is_aggregate")
+            message.ClearField("allows_uninitialized_input")
+            for arg in (*message.input_arg, *message.output_arg):
+                arg.ClearField("description")
+                arg.ClearField("handle_data")
+                arg.ClearField("experimental_full_type")
+            for attr in message.attr:
+                if attr.type == "type":  # the table does not hold which dtypes an op takes
+                    attr.ClearField("allowed_values")
+        assert ours == theirs
+        compared += 1
+    assert compared == 13
