@@ -9,7 +9,7 @@ from typing import ClassVar
 from modelfmt.builder import GraphBuilder
 from modelfmt.errors import MismatchError
 from modelfmt.graph import Dims
-from modelfmt.layers.codec import Claim, LayerCodec, normal_axis, require_inputs
+from modelfmt.layers.codec import Claim, LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
 from modelfmt.view import View

@@ -89,9 +89,13 @@ class _Merger:
         if at == len(self.places) or self.places[at] >= base + len(tensor):
             return None
         record = self.holes[at].record
-        spans = tuple(s for s in wire.scan(tensor) if s.field == record["field"])
+        how, field, length = record["how"], record["field"], record["length"]
         start = self.places[at] - base
-        spelling = Spelling(record["how"], record["field"], start, record["length"], spans)
+        # The fields, tags and all.
+        spans: tuple[wire.Span, ...] = (wire.Span(field, wire.LEN, start, start, length),)
+        if how in ("raw", "packed"):
+            spans = tuple(s for s in wire.scan(tensor) if s.field == field)
+        spelling = Spelling(how, field, start, length, spans)
         return Cut(spelling, record["file"])
 
     def _is_moved(self, start: int, end: int) -> bool:

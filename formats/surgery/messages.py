@@ -35,6 +35,7 @@ from modelfmt.tf.nodedef import view_of
 from modelfmt.tf.spelling import Spelling, find_spelling, spell
 
 REFERENCE = b"file:"
+_DEEPEST = 100  # protobuf's own limit
 
 #: Message -> its fields that lead to tensors, and what they are. An Entry is a map's.
 ROADS = {
@@ -62,8 +63,12 @@ class Cut(NamedTuple):
 Decide = Callable[[int, memoryview, str], Cut | None]
 
 
-def strip(view: memoryview, kind: str, decide: Decide, base: int = 0, name: str = "") -> bytes:
+def strip(
+    view: memoryview, kind: str, decide: Decide, base: int = 0, name: str = "", depth: int = 0
+) -> bytes:
     """A message with the elements of its tensors replaced by references."""
+    if depth > _DEEPEST:
+        raise CorruptFileError("messages within messages, too deep for protobuf")
     if kind == "TensorProto":
         cut = decide(base, view, name)
         return bytes(view) if cut is None else _stripped(view, cut)
@@ -77,7 +82,7 @@ def strip(view: memoryview, kind: str, decide: Decide, base: int = 0, name: str 
         if below is None or span.wire_type != wire.LEN:
             continue
         old = view[span.offset : span.end]
-        new = strip(old, below, decide, base + span.offset, name)
+        new = strip(old, below, decide, base + span.offset, name, depth + 1)
         if len(new) != len(old) or new != old:
             out += view[done : span.start]
             out += wire.length_delimited(span.field, new)
@@ -136,7 +141,7 @@ def explode_message(
     def decide(base: int, tensor: memoryview, name: str) -> Cut | None:
         raw = source.span(base, len(tensor)) if isinstance(source, FileSpan) else bytes(tensor)
         found = None
-        with suppress(UnsupportedError):  # a resource, a variant: no elements
+        with suppress(UnsupportedError, CorruptFileError):  # a resource; what fits no shape
             found = find_spelling(raw, tensor)
         if found is None or not _is_array(found[1], tensor, found[0]):
             return None

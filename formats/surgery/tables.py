@@ -62,8 +62,8 @@ def initializers(graph: Graph, needed: Iterable[str], assets: Mapping[str, str])
         return []
     filled: dict[str, Node] = {}
     for node in graph.values():
-        if node.op in _FILLS and node.data_inputs:
-            filled.setdefault(_behind(node.data_inputs[0], graph), node)
+        if node.op in _FILLS:
+            filled.setdefault(_behind(_input(node, 0), graph), node)
     made: list[Node] = []
     for name in tables:
         with located(key=f'node "{name}"'):
@@ -95,13 +95,23 @@ def asset_files(folder: str, listed: Iterable[tuple[str, str]]) -> dict[str, str
     return found
 
 
+def _input(node: Node, index: int) -> str:
+    """A data input that the op must have. Raises CorruptFileError."""
+    if index >= len(node.data_inputs):
+        raise CorruptFileError(
+            f"{node.op} has too few inputs", where=Where(key=f'node "{node.name}"'),
+            expected=f"more than {index}", found=len(node.data_inputs),
+        )
+    return node.data_inputs[index]
+
+
 def _behind(tensor: str, graph: Graph) -> str:
     """The node that a tensor comes from, behind what only passes it on."""
     for _ in range(len(graph)):
         name = parse_input(tensor).node
         if name not in graph or graph[name].op not in _PASS:
             return name
-        tensor = graph[name].data_inputs[0]
+        tensor = _input(graph[name], 0)
     return parse_input(tensor).node
 
 
@@ -110,7 +120,7 @@ def _filling(
 ) -> Iterator[Node]:
     path = None
     if node.op in _FROM_FILE:
-        path = assets.get(_filename_source(node.data_inputs[1], graph))
+        path = assets.get(_filename_source(_input(node, 1), graph))
     inputs = [table, *node.data_inputs[1:]]
     if path is None:
         filling = node.copy()
@@ -146,8 +156,8 @@ def _filename_source(tensor: str, graph: Graph) -> str:
     """The node that a file name comes from; through a variable, what is assigned to it."""
     name = _behind(tensor, graph)
     for node in graph.values():
-        if node.op in _ASSIGNS and _behind(node.data_inputs[0], graph) == name:
-            return _behind(node.data_inputs[1], graph)
+        if node.op in _ASSIGNS and _behind(_input(node, 0), graph) == name:
+            return _behind(_input(node, 1), graph)
     return name
 
 

@@ -18,7 +18,13 @@ from collections.abc import Mapping, Sequence
 
 from modelfmt.container import Container
 from modelfmt.dtypes import DType
-from modelfmt.errors import ConversionError, MissingError, located
+from modelfmt.errors import (
+    ConversionError,
+    CorruptFileError,
+    MissingError,
+    Where,
+    located,
+)
 from modelfmt.graph import Graph, Node, parse_input
 from modelfmt.inline import inline
 from modelfmt.saver import Variable, made_node, read_node_of, variable_nodes
@@ -188,8 +194,13 @@ def _trained(metagraph: MetaGraph) -> dict[str, bool]:
     for key in ("variables", "trainable_variables"):
         if key in metagraph.message.collection_def:
             for raw in metagraph.message.collection_def[key].bytes_list.value:
-                name = proto.VariableDef.FromString(raw).variable_name.removesuffix(":0")
-                trained[name] = key == "trainable_variables"
+                try:
+                    stated = proto.VariableDef.FromString(raw)
+                except proto.DecodeError as error:
+                    raise CorruptFileError(
+                        f"not a VariableDef ({error})", where=Where(key=f'collection "{key}"')
+                    ) from None
+                trained[stated.variable_name.removesuffix(":0")] = key == "trainable_variables"
     for node in metagraph.message.object_graph_def.nodes:
         if node.WhichOneof("kind") == "variable":
             trained[node.variable.name] = node.variable.trainable

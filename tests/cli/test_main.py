@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 import modelfmt
+from modelfmt.cli import main
 from modelfmt.cli.main import app
 from modelfmt.surgery.verify import Comparison, Verification
 
@@ -22,7 +24,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 GRAPH = GOLDEN / "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb"
 H5 = GOLDEN / "keras-h5/keras2.1.2-tf1.4.1-nested/model.h5"
 STRINGS = GOLDEN / "graphdef/rawtf1.15.5-raw_strings/model.pb"
-COMMANDS = ("dump", "convert", "verify")
+COMMANDS = ("dump", "check", "convert", "verify", "extract", "assemble")
 
 
 def fmt(*arguments: object) -> Result:
@@ -55,6 +57,39 @@ def test_every_command_and_option_has_help(command: str) -> None:
     assert done.exit_code == 0 and "--json" in done.stdout and "--debug" in done.stdout
     for param in typer.main.get_command(app).commands[command].params:  # type: ignore[attr-defined]
         assert getattr(param, "help", None), f"{command} {param.name}"
+
+
+def test_only_the_module_of_the_command_is_imported() -> None:
+    script = (
+        "import sys\nfrom modelfmt.cli.main import main\nsys.argv = ['fmt', *sys.argv[1:]]\n"
+        "try: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    loaded = {}
+    for arguments in ("--help", "dump --help", "convert --help", "extract --help"):
+        command = [sys.executable, "-c", script, *arguments.split()]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        modules = {m.removeprefix("modelfmt.cli.") for m in done.stderr.split() if ".cli." in m}
+        loaded[arguments] = modules & {entry.module for entry in main.COMMANDS.values()}
+    assert loaded == {
+        "--help": set(), "dump --help": {"inspect"}, "convert --help": {"conversion"},
+        "extract --help": {"parts"},
+    }  # fmt: skip
+
+
+def test_the_table_of_commands_is_that_of_the_modules() -> None:
+    found = {}
+    for name, entry in main.COMMANDS.items():
+        module = importlib.import_module(f"modelfmt.cli.{entry.module}")
+        assert name in typer.main.get_group(module.commands).commands
+        found.setdefault(entry.module, set()).update(
+            typer.main.get_group(module.commands).commands
+        )
+        assert entry.help.endswith(".") and len(entry.help) < 68
+    assert set().union(*found.values()) == set(main.COMMANDS)
+
+
+def test_a_command_that_there_is_not() -> None:
+    assert "Did you mean 'convert'?" in fmt("convrt").stderr
 
 
 def test_no_command_shows_the_help() -> None:

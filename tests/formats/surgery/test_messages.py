@@ -11,6 +11,7 @@ import pytest
 
 from modelfmt import proto
 from modelfmt.errors import CorruptFileError, MismatchError, MissingError
+from modelfmt.storage import wire
 from modelfmt.storage.files import piece_bytes
 from modelfmt.surgery.messages import ROADS, explode_message, implode_message, text_of
 from modelfmt.surgery.parts import Names, Parts, write_manifest
@@ -165,3 +166,23 @@ def test_the_roads_are_the_schemas() -> None:
             assert message.name == below or (below == "Entry" and message.GetOptions().map_entry)
     declared = proto.AttrValue.ListValue.DESCRIPTOR.fields_by_number
     assert {n: declared[n].message_type.name for n in ROADS["ListValue"]} == ROADS["ListValue"]
+
+
+def test_messages_that_never_end(tmp_path: Path) -> None:
+    """Functions' attrs within attrs, deeper than protobuf would read."""
+    func = b""
+    for _ in range(2000):
+        value = wire.length_delimited(10, func)
+        func = wire.length_delimited(2, wire.length_delimited(2, value))
+    attr = wire.length_delimited(5, wire.length_delimited(2, wire.length_delimited(10, func)))
+    with pytest.raises(CorruptFileError, match="too deep"):
+        exploded(tmp_path, wire.length_delimited(1, attr))
+
+
+def test_a_tensor_that_fits_no_shape_stays_in_the_text(tmp_path: Path) -> None:
+    made = proto.GraphDef()
+    tensor = made.node.add(name="c", op="Const").attr["value"].tensor
+    tensor.dtype, tensor.tensor_content = 1, b"abc"
+    data = made.SerializeToString(deterministic=True)
+    parts, record = exploded(tmp_path, data)
+    assert record["holes"] == [] and imploded(parts) == data

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from modelfmt import dtypes
-from modelfmt.errors import CorruptFileError, MismatchError, NOWHERE
+from modelfmt.errors import NOWHERE, CorruptFileError, MismatchError
 from modelfmt.storage.files import FileSpan, SourceFile, piece_bytes
 from modelfmt.surgery.payloads import (
     dtype_of,
@@ -36,7 +36,7 @@ def test_there_and_back(tmp_path: Path, name: str, shape: tuple[int, ...]) -> No
     write_npy(str(path), payload, dtype, shape)
     array = np.load(path, allow_pickle=False)
     assert (array.shape, array.tobytes()) == (shape, payload)
-    assert array.dtype == dtype.numpy if not dtype.code.startswith("ml:") else "u" == array.dtype.kind
+    assert array.dtype.kind == "u" if dtype.code.startswith("ml:") else array.dtype == dtype.numpy
     again = tmp_path / "again.npy"
     np.save(again, array)
     assert again.read_bytes() == path.read_bytes()

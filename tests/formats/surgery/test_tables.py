@@ -121,6 +121,15 @@ def test_a_file_that_does_not_fit(tmp_path: Path, data: bytes, attrs: Any, what:
         filled(tmp_path, data, **attrs)
 
 
+@pytest.mark.parametrize(("node", "count"), [("fill", 0), ("fill", 1), ("pass", 0)])
+def test_a_node_with_too_few_inputs(node: str, count: int) -> None:
+    whole = graph(table(), Node("pass", "Identity", ["table"]), from_file())
+    whole["fill"].inputs[0] = "pass"
+    del whole[node].inputs[count:]
+    with pytest.raises(CorruptFileError, match=f'node "{node}"'):
+        initializers(whole, ["table"], {})
+
+
 def test_floats(tmp_path: Path) -> None:
     found = filled(tmp_path, b"a\t1.5\n", TEXT, dtypes.float32, key_index=0, value_index=1)
     np.testing.assert_array_equal(found[1], [1.5])

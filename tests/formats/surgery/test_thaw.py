@@ -13,7 +13,7 @@ import modelfmt
 from modelfmt import proto
 from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
-from modelfmt.errors import ConversionError, MissingError
+from modelfmt.errors import ConversionError, CorruptFileError, MissingError
 from modelfmt.graph import Graph, parse_input
 from modelfmt.surgery.thaw import thaw
 from modelfmt.tensor import Tensor
@@ -190,6 +190,16 @@ def test_variables_stay_variables_and_the_saver_is_made_anew(tmp_path: Path, kin
             n: t.sha256() for n, t in b.tensors.items()
         }
         assert set(a.graph) == set(b.graph)
+
+
+def test_a_damaged_collection_is_named(tmp_path: Path) -> None:
+    write_graphdef(frozen(), str(tmp_path / "f.pb"))
+    modelfmt.convert(tmp_path / "f.pb", tmp_path / "a.meta")
+    found = proto.MetaGraphDef.FromString((tmp_path / "a.meta").read_bytes())
+    found.collection_def["variables"].bytes_list.value[0] = b"\xff\xff"
+    (tmp_path / "a.meta").write_bytes(found.SerializeToString())
+    with pytest.raises(CorruptFileError, match='collection "variables"'):
+        modelfmt.convert(tmp_path / "a.meta", tmp_path / "b.meta")
 
 
 def test_thawing_is_deterministic(tmp_path: Path) -> None:
