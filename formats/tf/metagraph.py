@@ -178,7 +178,7 @@ class MetaGraphFile(GraphWithVariables):
         return self._metagraph
 
     @cached_property
-    def checkpoint(self) -> Checkpoint | None:  # type: ignore[override]
+    def checkpoint(self) -> Checkpoint | None:
         from modelfmt.tf.checkpoint import Checkpoint
 
         prefix = self.path.removesuffix(".meta")

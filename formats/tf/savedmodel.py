@@ -57,7 +57,7 @@ class SavedModel(GraphWithVariables):
         return self._metagraph
 
     @cached_property
-    def checkpoint(self) -> Checkpoint | None:  # type: ignore[override]
+    def checkpoint(self) -> Checkpoint | None:
         from modelfmt.tf.checkpoint import Checkpoint
 
         prefix = os.path.join(self.folder, "variables", "variables")

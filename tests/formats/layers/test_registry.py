@@ -49,7 +49,8 @@ def test_what_is_no_codec_class(wrong: Any) -> None:
 
 
 def test_an_unknown_class_names_the_layer_and_the_remedy() -> None:
-    with pytest.raises(UnknownLayerError, match=r'layer "c": no codec for a layer of class Cauldron.*--custom') as e:
+    sentence = r'layer "c": no codec for a layer of class Cauldron.*--custom'
+    with pytest.raises(UnknownLayerError, match=sentence) as e:
         registry.codec_for(Layer("Cauldron", "c"))
     assert e.value.exit_status == 4
 
