@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.legalise import SPELLED
 from modelfmt.layers.registry import register_layer

@@ -10,13 +10,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.template import Match, Template
 from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 
 @dataclasses.dataclass(frozen=True)

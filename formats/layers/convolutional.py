@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec, write_activation
 from modelfmt.layers.codec import Derived
 from modelfmt.layers.registry import register_layer
@@ -22,7 +23,6 @@ from modelfmt.layers.spatial import (
 )
 from modelfmt.layers.template import Hole, Input, Match, Template, Weight, one_of, op
 from modelfmt.network import Config, Layer
-from modelfmt.view import View
 
 
 def _filters(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.sizes import kept, sizes
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec, write_activation
 from modelfmt.layers.codec import Derived, LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import Field, Hole, Input, Match, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
-from modelfmt.sizes import kept, sizes
-from modelfmt.view import View
 
 
 def _units(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import plain
 from modelfmt.layers.registry import codec_for
 from modelfmt.layers.template import tidy

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import MismatchError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
-from modelfmt.view import View
 
 
 class _Folded(LayerCodec):

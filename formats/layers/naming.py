@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from modelfmt.view import View
+from modelfmt.graphs.view import View
 
 if TYPE_CHECKING:
     from modelfmt.layers.recogniser import Recognised

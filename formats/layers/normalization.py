@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import (
@@ -23,7 +24,6 @@ from modelfmt.layers.template import (
     op,
 )
 from modelfmt.network import Config, Layer
-from modelfmt.view import View
 
 _GAMMA, _BETA = Weight("gamma"), Weight("beta")
 _MEAN, _VARIANCE = Weight("moving_mean"), Weight("moving_variance")

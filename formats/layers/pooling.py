@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import (
@@ -20,7 +21,6 @@ from modelfmt.layers.spatial import (
 )
 from modelfmt.layers.template import Input, Match, op
 from modelfmt.network import Config, Layer
-from modelfmt.view import View
 
 _X = Input(rank=4)
 

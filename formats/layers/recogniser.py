@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import activation_of
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.naming import layer_names, scope_of
 from modelfmt.layers.registry import codecs
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
-from modelfmt.view import View
 
 
 @dataclasses.dataclass

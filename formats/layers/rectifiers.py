@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import canonical_activation
 from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
@@ -26,7 +27,6 @@ from modelfmt.layers.template import (
     op,
 )
 from modelfmt.network import Config, Layer
-from modelfmt.view import View
 
 _ELU = op("Elu", X)
 _ALPHA = Field("negative_slope")

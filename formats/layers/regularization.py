@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer

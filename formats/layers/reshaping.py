@@ -7,17 +7,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.sizes import Size, sizes
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.core import target_shape
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import rows
 from modelfmt.layers.template import Match
 from modelfmt.network import Config, Layer
-from modelfmt.sizes import Size, sizes
-from modelfmt.view import View
 
 
 def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
 from modelfmt.graph import AttrValue, Node
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.template import Coding, Field
 from modelfmt.network import Layer
 

@@ -23,11 +23,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
 from modelfmt.graph import AttrValue, Node, parse_input
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import Constant, View
 from modelfmt.network import Layer
-from modelfmt.view import Constant, View
 
 #: Ops whose two operands may stand in either order.
 _COMMUTATIVE = {"AddV2", "Mul", "Minimum", "Maximum", "LogicalAnd", "LogicalOr"}

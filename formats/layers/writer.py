@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from modelfmt import dtypes
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.graph import Dims
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.codec import require_inputs
 from modelfmt.layers.registry import codec_for

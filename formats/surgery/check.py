@@ -13,9 +13,9 @@ from contextlib import suppress
 from modelfmt.container import Container
 from modelfmt.errors import CorruptFileError, MissingError, ModelFormatError, Where, located
 from modelfmt.graph import Graph, parse_input
-from modelfmt.inline import inline
+from modelfmt.graphs.inline import inline
+from modelfmt.graphs.view import View
 from modelfmt.surgery.opening import open as open_container
-from modelfmt.view import View
 
 
 def check(path: str | os.PathLike[str], *, kind: str | None = None) -> list[ModelFormatError]:
@@ -73,8 +73,8 @@ def _node(name: str) -> Where:
 
 def _variables(container: Container) -> Iterator[ModelFormatError]:
     """Variables of the graph that the checkpoint beside it lacks."""
+    from modelfmt.graphs.variables import checkpoint_keys
     from modelfmt.tf.metagraph import GraphWithVariables
-    from modelfmt.variables import checkpoint_keys
 
     if not isinstance(container, GraphWithVariables):
         return

@@ -10,17 +10,17 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, ModelFormatError, UnsupportedError, Where, located
 from modelfmt.graph import Graph
-from modelfmt.inline import inline
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.inline import inline
+from modelfmt.graphs.view import View
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
 from modelfmt.network import Network
 from modelfmt.storage.output import check_output
 from modelfmt.surgery.opening import open as open_container
-from modelfmt.view import View
 
 _BY_EXTENSION = {
     ".pb": "graphdef", ".pbtxt": "graphdef", ".h5": "keras-h5", ".hdf5": "keras-h5",

@@ -117,7 +117,7 @@ def _end(network: Network, ref: Ref) -> Report:
 def _graph(container: Container, report: Report) -> None:
     if not container.has_graph:
         return
-    from modelfmt.shapes import infer
+    from modelfmt.ops.shapes import infer
 
     graph = container.graph
     if graph.producer:
@@ -176,7 +176,7 @@ def _count(collection: CollectionDef) -> int:
 
 def _outputs(graph: Graph) -> Iterator[Report]:
     """A graph's sinks, with dtype and shape as far as they follow from the inputs'."""
-    from modelfmt.view import View, sinks
+    from modelfmt.graphs.view import View, sinks
 
     if len(graph) > _INFERRED_NODES:
         yield from ({"name": name, "dtype": None, "shape": None} for name in sinks(graph))

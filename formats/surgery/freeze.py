@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, MissingError
 from modelfmt.graph import Graph
+from modelfmt.graphs.variables import VARIABLES
 from modelfmt.surgery.freezer import End, Freezer, FrozenGraph, is_phase
 from modelfmt.surgery.tables import asset_files
 from modelfmt.tensor import Tensor
-from modelfmt.variables import VARIABLES
 
 if TYPE_CHECKING:
     from modelfmt.tf.metagraph import TensorInfo

@@ -10,18 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelfmt import dtypes
-from modelfmt.builder import fit_name
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError
 from modelfmt.graph import AttrValue, Dims, Function, Graph, Node, Shape, parse_input, tensor_name
-from modelfmt.handles import ASSIGNING, Body, Value
-from modelfmt.inline import InlinedGraph
-from modelfmt.reach import Reach, kept_controls
-from modelfmt.specialise import Specialiser
+from modelfmt.graphs.builder import fit_name
+from modelfmt.graphs.handles import ASSIGNING, Body, Value
+from modelfmt.graphs.inline import InlinedGraph
+from modelfmt.graphs.reach import Reach, kept_controls
+from modelfmt.graphs.specialise import Specialiser
+from modelfmt.graphs.variables import VARIABLES
+from modelfmt.graphs.view import View
 from modelfmt.surgery.lookup import FINDS, SIZES, TABLES, Table, find_nodes, size_node, tables
 from modelfmt.tensor import Tensor
-from modelfmt.variables import VARIABLES
-from modelfmt.view import View
 
 if TYPE_CHECKING:
     pass

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
-from modelfmt import dtypes, opdefs
+from modelfmt import dtypes
 from modelfmt.errors import ConversionError, Where
 from modelfmt.graph import Function, Graph, Node, Shape, parse_input, tensor_name
-from modelfmt.saver import const_node, made_node
+from modelfmt.graphs.saver import const_node, made_node
+from modelfmt.ops import opdefs
 from modelfmt.surgery.tables import initializers
 from modelfmt.tf.metagraph import Signature, TensorInfo
 

@@ -17,7 +17,7 @@ from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError, UnsupportedError, located
 from modelfmt.graph import Graph, Node
-from modelfmt.saver import const_node, made_node
+from modelfmt.graphs.saver import const_node, made_node
 from modelfmt.surgery.tables import TABLES as TABLES
 from modelfmt.surgery.tables import initializers
 from modelfmt.tensor import Tensor

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modelfmt.graph import parse_input
+from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.layers import write_network
 from modelfmt.network import Layer, Network
 from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
-from modelfmt.variable_builder import VariableGraphBuilder
 
 #: The TensorFlow whose ops and attrs our own graphs are made of.
 _TENSORFLOW = "1.15.0"

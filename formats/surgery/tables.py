@@ -24,7 +24,7 @@ from modelfmt.errors import (
     located,
 )
 from modelfmt.graph import Graph, Node, parse_input
-from modelfmt.saver import const_node, made_node
+from modelfmt.graphs.saver import const_node, made_node
 from modelfmt.storage.files import SourceFile
 
 TABLES = frozenset({"HashTable", "HashTableV2"})

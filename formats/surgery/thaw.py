@@ -26,8 +26,10 @@ from modelfmt.errors import (
     located,
 )
 from modelfmt.graph import Graph, Node, parse_input
-from modelfmt.inline import inline
-from modelfmt.saver import Variable, made_node, read_node_of, variable_nodes
+from modelfmt.graphs.inline import inline
+from modelfmt.graphs.saver import Variable, made_node, read_node_of, variable_nodes
+from modelfmt.graphs.variables import VARIABLES
+from modelfmt.graphs.view import View
 from modelfmt.surgery.kept import Kept, KeptGraph, free_name, redirected
 from modelfmt.surgery.tables import asset_files
 from modelfmt.surgery.weights import Uses, is_trained, variable_name
@@ -35,8 +37,6 @@ from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import GraphWithVariables, MetaGraph, Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
 from modelfmt.tf.savedmodel import SavedModel
-from modelfmt.variables import VARIABLES
-from modelfmt.view import View
 
 
 def thaw(

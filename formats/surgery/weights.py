@@ -15,8 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from modelfmt import opdefs
 from modelfmt.graph import Func, Function, Node, parse_input
+from modelfmt.ops import opdefs
 from modelfmt.tensor import Tensor
 
 _NORMALIZATION = {1: "gamma", 2: "beta", 3: "moving_mean", 4: "moving_variance"}

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from modelfmt import proto
 from modelfmt.errors import CorruptFileError, UnsupportedError, located
 from modelfmt.graph import Function
-from modelfmt.specialise import Specialised
+from modelfmt.graphs.specialise import Specialised
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, Piece
 from modelfmt.storage.splice import coalesce, delimited

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from modelfmt import opdefs, proto
+from modelfmt import proto
 from modelfmt.dtypes import DType
 from modelfmt.errors import UnsupportedError
 from modelfmt.graph import AttrValue, Func, Function, Node
+from modelfmt.ops import opdefs
 from modelfmt.storage.files import piece_bytes
 from modelfmt.tf.attrvalue import write_attr
 from modelfmt.tf.graphdef import WireFunction

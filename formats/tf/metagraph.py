@@ -19,13 +19,13 @@ from modelfmt.container import Container
 from modelfmt.dtypes import DType
 from modelfmt.errors import CorruptFileError, MissingError, Where, located
 from modelfmt.graph import Dims, Graph
-from modelfmt.inline import inline
+from modelfmt.graphs.inline import inline
+from modelfmt.graphs.variables import values
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, SourceFile, piece_bytes
 from modelfmt.storage.splice import splice
 from modelfmt.tensor import Tensor
 from modelfmt.tf.graphdef import WireGraph
-from modelfmt.variables import values
 
 if TYPE_CHECKING:
     from modelfmt.tf.checkpoint import Checkpoint

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from modelfmt import proto
 from modelfmt.errors import MismatchError, UnsupportedError, Where
 from modelfmt.graph import Graph, Node
-from modelfmt.saver import Saver, Variable, with_saver
+from modelfmt.graphs.saver import Saver, Variable, with_saver
 from modelfmt.storage import wire
 from modelfmt.storage.files import Piece, atomic_output, piece_length, write_pieces
 from modelfmt.storage.output import OutputExistsError, check_output

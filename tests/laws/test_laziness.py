@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import modelfmt
-from modelfmt.builder import GraphBuilder
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.tensor import Tensor
 from modelfmt.tf.graphdef import write_graphdef
 

@@ -13,15 +13,15 @@ EXEMPT = {
     "cli/conversion.py": "tests/cli/test_main.py",
     "cli/inspect.py": "tests/cli/test_main.py",
     "formats/__main__.py": "tests/cli/test_main.py",
-    "formats/opdef_rows.py": "tests/formats/test_opdefs.py",  # rows of opdefs
+    "formats/ops/opdef_rows.py": "tests/formats/ops/test_opdefs.py",  # rows of opdefs
     # Rules of shapes, each family beside the others; one table tests them all.
-    "formats/shape_arrange.py": "tests/formats/test_shapes.py",
-    "formats/shape_core.py": "tests/formats/test_shapes.py",
-    "formats/shape_elementwise.py": "tests/formats/test_shapes.py",
-    "formats/shape_flow.py": "tests/formats/test_shapes.py",
-    "formats/shape_rules.py": "tests/formats/test_shapes.py",
-    "formats/shape_slices.py": "tests/formats/test_shapes.py",
-    "formats/shape_windows.py": "tests/formats/test_shapes.py",
+    "formats/ops/shape_arrange.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_core.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_elementwise.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_flow.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_rules.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_slices.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_windows.py": "tests/formats/ops/test_shapes.py",
 }
 MODULES = sorted(
     str(path.relative_to(ROOT))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import modelfmt
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise
-from modelfmt.view import View
 
 pytestmark = pytest.mark.oracle
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
 from modelfmt.layers.inference import LayerForm, inference_form
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 
 def one_layer(

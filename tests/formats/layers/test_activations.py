@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import write_network
 from modelfmt.layers.activations import FUNCTIONS, function_name, write_activation
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Derived, LayerCodec, normal_axis, plain, require_inputs
 from modelfmt.layers.template import Match, Weight, X, op
 from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 
 class Scale(LayerCodec):

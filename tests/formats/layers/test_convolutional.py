@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, UnrecognisedGraphError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
-from modelfmt.view import View
 
 GRID = [
     {"strides": strides, "padding": padding, "dilation_rate": rate, "use_bias": use_bias}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, MismatchError, UnrecognisedGraphError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
 from modelfmt.layers.activations import FUNCTIONS
-from modelfmt.view import View
 
 SHAPES = [(None, 4), (2, 4), (None, 3, 4), (None, None, 4), (None, 2, 3, 4), (None, None, 3, 4),
           (None, None, None, 4), (5, 3, 4), (None, 2, 3, 2, 4)]

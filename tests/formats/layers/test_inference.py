@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import UnknownLayerError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import write_network
 from modelfmt.layers.inference import inference_form
 from modelfmt.network import Call, Layer, Network, Ref

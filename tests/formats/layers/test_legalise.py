@@ -110,7 +110,7 @@ def test_nested_models_too() -> None:
 
 def test_what_is_added_computes_the_same() -> None:
     """clip(0.2 x + 0.5, 0, 1), by the nodes that the added layers write."""
-    from modelfmt.builder import GraphBuilder
+    from modelfmt.graphs.builder import GraphBuilder
     from modelfmt.layers import write_network
 
     graph = GraphBuilder()

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import MismatchError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
 from modelfmt.network import Call, Layer, Network, Ref
-from modelfmt.view import View
 
 
 @pytest.mark.parametrize("class_name", ["Add", "Multiply", "Maximum", "Minimum", "Average"])

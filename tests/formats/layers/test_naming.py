@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from modelfmt.graph import Graph
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.naming import _fit, layer_names, scope_of
 from modelfmt.layers.recogniser import Recognised
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 
 class Scoped(LayerCodec):

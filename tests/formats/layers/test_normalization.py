@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 CASES = [
     ((None, 4), -1), ((None, 4), 1), ((None, 5, 4), -1), ((None, 5, 4), 1), ((None, None, 4), 2),

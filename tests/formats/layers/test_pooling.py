@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import write_network
 
 SHAPES = {"channels_last": (None, 9, 10, 3), "channels_first": (None, 3, 9, 10)}

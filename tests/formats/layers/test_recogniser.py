@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import MissingError, UnrecognisedGraphError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise
 from modelfmt.layers.recogniser import _fuse_activations
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 
 @pytest.fixture

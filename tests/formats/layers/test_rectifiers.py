@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
-from modelfmt.view import View
 
 
 def form_of(law: Any, class_name: str, **config: Any) -> list[tuple[str, Any]]:

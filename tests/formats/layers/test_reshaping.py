@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import write_network
 
 FLATTENED = [(None, 4), (None, 3, 4), (None, 2, 3, 4), (None, None, 4), (None, None, None, 4),

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Node
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.spatial import (
     DATA_FORMAT,
     PADDING,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.template import (
     Field,
     Input,
@@ -27,7 +28,6 @@ from modelfmt.layers.template import (
 )
 from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
-from modelfmt.view import View
 
 DENSE = op("BiasAdd", op("MatMul", X, Weight("kernel"), transpose_a=False), Weight("bias"))
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32, int32
 from modelfmt.errors import ConversionError, MismatchError, UnknownLayerError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import sinks
 from modelfmt.layers import infer_specs, write_network
 from modelfmt.network import Call, Layer, Network, Ref, Spec
 from modelfmt.tensor import Tensor
 from modelfmt.tf.graphdef import write_graphdef
-from modelfmt.view import sinks
 
 
 def x(name: str = "x", *shape: int | None, dtype: str = "float32") -> Layer:

@@ -17,13 +17,13 @@ from modelfmt.errors import (
     UnsafeFileError,
     UnsupportedError,
 )
+from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.storage.files import OutputExistsError
 from modelfmt.tensor import Tensor
 from modelfmt.tf.bundle_writer import write_bundle
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
 from modelfmt.tf.savedmodel_writer import write_savedmodel
-from modelfmt.variable_builder import VariableGraphBuilder
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 GRAPHS = sorted(GOLDEN.glob("graphdef/*/model.*"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import modelfmt
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ChecksumError, MismatchError, MissingError, TruncatedError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.tensor import Tensor
 from modelfmt.tf.bundle_writer import write_bundle
 from modelfmt.tf.graphdef import write_graphdef

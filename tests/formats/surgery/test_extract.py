@@ -14,6 +14,7 @@ import pytest
 import modelfmt
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, MissingError, UnsafeFileError, UnsupportedError
+from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.storage.files import OutputExistsError
 from modelfmt.storage.output import OutputError
 from modelfmt.surgery.convert import UsageError
@@ -22,7 +23,6 @@ from modelfmt.tf.bundle_writer import write_bundle
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
 from modelfmt.tf.savedmodel_writer import write_savedmodel
-from modelfmt.variable_builder import VariableGraphBuilder
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 GRAPH = GOLDEN / "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb"

@@ -10,7 +10,7 @@ import pytest
 from modelfmt.dtypes import int64, string
 from modelfmt.errors import ConversionError, UnsupportedError
 from modelfmt.graph import Graph, Node
-from modelfmt.saver import const_node
+from modelfmt.graphs.saver import const_node
 from modelfmt.surgery.lookup import find_nodes, size_node, tables
 from modelfmt.tensor import Tensor
 

@@ -11,7 +11,7 @@ import pytest
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError, CorruptFileError, UnsafeFileError, UnsupportedError
 from modelfmt.graph import Graph, Node
-from modelfmt.saver import const_node
+from modelfmt.graphs.saver import const_node
 from modelfmt.surgery.tables import asset_files, initializers
 
 INT, TEXT = dtypes.int64, dtypes.string

@@ -11,10 +11,10 @@ import pytest
 
 import modelfmt
 from modelfmt import proto
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, CorruptFileError, MissingError
 from modelfmt.graph import Graph, parse_input
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.surgery.thaw import thaw
 from modelfmt.tensor import Tensor
 from modelfmt.tf.graphdef import WireGraph, write_graphdef

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import modelfmt
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import DType, float32, from_name
 from modelfmt.errors import MismatchError, UnsupportedError
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.surgery import verify as verifying
 from modelfmt.surgery.verify import FrameworkError, verify
 from modelfmt.tf.graphdef import write_graphdef

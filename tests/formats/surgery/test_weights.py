@@ -9,7 +9,7 @@ import pytest
 
 from modelfmt import dtypes
 from modelfmt.graph import Func, Function, Node
-from modelfmt.saver import const_node
+from modelfmt.graphs.saver import const_node
 from modelfmt.surgery.weights import Uses, is_trained, variable_name
 
 

@@ -8,8 +8,8 @@ from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import CorruptFileError, UnsupportedError
 from modelfmt.graph import Function, Graph
-from modelfmt.handles import Value
-from modelfmt.specialise import Specialiser
+from modelfmt.graphs.handles import Value
+from modelfmt.graphs.specialise import Specialiser
 from modelfmt.storage.files import piece_bytes
 from modelfmt.tf.functiondef import (
     WireFunction,

@@ -10,7 +10,6 @@ import pytest
 
 import modelfmt
 from modelfmt import proto
-from modelfmt.builder import GraphBuilder
 from modelfmt.dtypes import float32
 from modelfmt.errors import (
     CorruptFileError,
@@ -20,6 +19,7 @@ from modelfmt.errors import (
     UnsupportedError,
 )
 from modelfmt.graph import Graph, Node
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.storage.files import Computed, FileSpan, OutputExistsError
 from modelfmt.tensor import Tensor
 from modelfmt.tf.graphdef import PRODUCER, GraphDefFile, WireGraph, write_graphdef

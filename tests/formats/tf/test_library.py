@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from modelfmt import opdefs, proto
+from modelfmt import proto
 from modelfmt.errors import UnsupportedError
 from modelfmt.graph import Func, Function, Node
+from modelfmt.ops import opdefs
 from modelfmt.tf.graphdef import WireFunction, WireGraph
 from modelfmt.tf.library import needed_functions, op_def, op_list
 

@@ -13,6 +13,7 @@ import modelfmt
 from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import MismatchError, UnsupportedError
+from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.storage.files import Computed, OutputExistsError
 from modelfmt.tensor import Tensor
 from modelfmt.tf.checkpoint_state import read_checkpoint_state, write_checkpoint_state
@@ -24,7 +25,6 @@ from modelfmt.tf.metagraph_writer import (
     variable_def,
     write_metagraph,
 )
-from modelfmt.variable_builder import VariableGraphBuilder
 
 KERNEL = np.arange(6, dtype="f4").reshape(3, 2)
 MEAN = np.array([0.5, -1], "f4")

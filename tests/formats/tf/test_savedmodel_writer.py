@@ -14,6 +14,7 @@ import modelfmt
 from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import MismatchError
+from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.storage.files import OutputExistsError
 from modelfmt.storage.output import OutputError
 from modelfmt.tensor import Tensor
@@ -21,7 +22,6 @@ from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
 from modelfmt.tf.savedmodel import SavedModel
 from modelfmt.tf.savedmodel_writer import callable_signature, write_savedmodel
-from modelfmt.variable_builder import VariableGraphBuilder
 
 KERNEL = np.arange(6, dtype="f4").reshape(3, 2)
 

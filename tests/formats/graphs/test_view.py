@@ -1,0 +1,210 @@
+"""View: any graph as one version in inference mode would have written it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelfmt import dtypes
+from modelfmt.dtypes import bool_, float32, int32
+from modelfmt.errors import MismatchError, MissingError
+from modelfmt.graph import AttrValue, Graph, Node, Shape
+from modelfmt.graphs.view import View, sinks
+from modelfmt.tensor import Tensor
+
+F = {"T": float32}
+
+
+def const(name: str, value: Any, dtype: str = "f4") -> Node:
+    tensor = Tensor.from_numpy(name, np.asarray(value, dtype))
+    return Node(name, "Const", [], {"value": tensor, "dtype": tensor.dtype})
+
+
+def x(name: str = "x", *shape: int | None, dtype: Any = float32) -> Node:
+    return Node(name, "Placeholder", [], {"dtype": dtype, "shape": Shape(shape or (None, 4))})
+
+
+def graph(*nodes: Node) -> Graph:
+    return Graph({node.name: node for node in nodes})
+
+
+def op(name: str, kind: str, *inputs: str, **attrs: AttrValue) -> Node:
+    return Node(name, kind, list(inputs), {**F, **attrs})
+
+
+def test_pass_through_nodes_are_resolved() -> None:
+    view = View(graph(
+        x(), op("a", "Identity", "x"), op("b", "StopGradient", "a"), op("c", "Identity", "b:0"),
+        op("y", "Relu", "c"),
+    ))  # fmt: skip
+    assert view.resolve("c") == view.resolve("a:0") == "x"
+    assert [node.name for node in view.live.values()] == ["y", "x"]
+    assert view.live["y"].inputs == ["x"]
+    assert (view.inputs, view.outputs) == (["x"], ["y"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Add", "AddV2"), ("Div", "RealDiv"), ("Select", "SelectV2"),
+     ("BatchMatMul", "BatchMatMulV2"), ("FusedBatchNormV2", "FusedBatchNormV3")],
+)  # fmt: skip
+def test_old_names_of_ops_are_new(old: str, new: str) -> None:
+    inputs = {"Select": ["c", "x", "x"], "FusedBatchNormV2": ["i", "v", "v", "v", "v"]}
+    nodes = [x(), x("c", dtype=bool_), x("i", 1, 2, 2, 3), x("v", 3), const("k", np.ones((4, 4)))]
+    more: dict[str, AttrValue] = {"U": float32} if old == "FusedBatchNormV2" else {}
+    view = View(graph(*nodes, op("y", old, *inputs.get(old, ["x", "k"]), **more)), outputs=["y"])
+    made = view.producer("y")
+    assert made is not None and made.op == new
+
+
+def test_the_graph_itself_is_not_changed() -> None:
+    nodes = [x(), op("i", "Identity", "x"), op("y", "Add", "i", "i")]
+    View(graph(*nodes))
+    assert nodes[2].op == "Add" and nodes[2].inputs == ["i", "i"]
+
+
+def test_concat_has_its_axis_last() -> None:
+    nodes = [x(), const("axis", 1, "i4"), op("y", "Concat", "axis", "x", "x", N=2)]
+    made = View(graph(*nodes)).producer("y")
+    assert made is not None and (made.op, made.inputs) == ("ConcatV2", ["x", "x", "axis"])
+
+
+def test_the_learning_phase_is_false() -> None:
+    """Keras 1 and 2: x -> Switch(phase) -> training branch or inference branch -> Merge."""
+    view = View(graph(
+        x(), x("keras_learning_phase", dtype=bool_),
+        Node("s", "Switch", ["x", "keras_learning_phase"], F), op("train", "Tanh", "s:1"),
+        op("infer", "Relu", "s:0"), op("m", "Merge", "infer", "train", N=2),
+        op("y", "Sigmoid", "m"),
+    ))  # fmt: skip
+    assert view.resolve("m") == "infer"
+    assert view.live["infer"].inputs == ["x"]
+    assert set(view.live) == {"x", "infer", "y"}
+    assert view.inputs == ["x"]
+
+
+def test_a_select_by_a_known_condition_is_resolved() -> None:
+    for truth, taken in ((True, "x"), (False, "z")):
+        nodes = [x(), x("z"), const("c", truth, "?"), op("s", "Select", "c", "x", "z")]
+        view = View(graph(*nodes, op("y", "Relu", "s")))
+        assert view.live["y"].inputs == [taken]
+
+
+def test_a_select_by_an_unknown_condition_stays() -> None:
+    nodes = [x(), x("c", dtype=bool_), op("s", "Select", "c", "x", "x"), op("y", "Relu", "s")]
+    assert View(graph(*nodes)).live["y"].inputs == ["s"]
+
+
+def test_constants_are_seen_through_reshapes() -> None:
+    view = View(graph(
+        x(), const("k", np.arange(4)), op("read", "Identity", "k"),
+        const("shape", [1, 4], "i4"), op("wide", "Reshape", "read", "shape"),
+        op("y", "AddV2", "x", "wide"),
+    ))  # fmt: skip
+    found = view.constant("wide")
+    assert found is not None and (found.root.name, found.root.shape) == ("k", (4,))
+    assert found.shape == (1, 4)
+    assert view.constant("y") is None and view.constant("x") is None
+
+
+def test_small_values_are_read() -> None:
+    view = View(graph(
+        x(), const("s", 0.5), const("rows", [[0, 0], [1, 2]], "i4"), const("axis", [0, 1], "i4"),
+        op("a", "Mul", "x", "s"), op("b", "Pad", "a", "rows"), op("y", "Mean", "b", "axis"),
+    ))  # fmt: skip
+    assert view.scalar("s") == 0.5 and view.scalar("rows") is None and view.scalar("x") is None
+    assert view.matrix("rows") == [[0, 0], [1, 2]] and view.matrix("axis") is None
+    assert view.ints("axis") == [0, 1] and view.ints("x") is None
+
+
+def test_shapes_follow_and_shape_arithmetic_is_folded() -> None:
+    view = View(graph(
+        x("x", None, 2, 3), op("shape", "Shape", "x", out_type=int32),
+        const("b", [0], "i4"), const("e", [1], "i4"),
+        op("n", "StridedSlice", "shape", "b", "e", "e", T=int32, Index=int32, begin_mask=0,
+           end_mask=0, ellipsis_mask=0, new_axis_mask=0, shrink_axis_mask=1),
+        const("six", 6, "i4"), op("target", "Pack", "n", "six", T=int32, N=2, axis=0),
+        op("y", "Reshape", "x", "target"),
+    ))  # fmt: skip
+    assert view.shape("y") == (None, 6)
+    assert view.ints("target") == [None, 6]
+    assert view.dtype("y") is float32 and view.dtype("shape") is int32
+
+
+def test_attrs_that_a_file_leaves_out_have_tensorflows_default() -> None:
+    view = View(graph(x("x", 2, 2), Node("y", "MatMul", ["x", "x"], F)))
+    assert view.attr(view.live["y"], "transpose_a") is False
+    assert view.attr(view.live["y"], "no_such_attr") is None
+
+
+def test_consumers_are_readers_of_values() -> None:
+    view = View(graph(
+        x(), op("a", "Relu", "x"), op("s", "Shape", "a", out_type=int32),
+        op("b", "Tanh", "a"), op("r", "Reshape", "b", "s"), op("y", "AddV2", "a", "r"),
+    ))  # fmt: skip
+    assert view.consumers["a"] == {"b", "y"}
+
+
+def test_cuts() -> None:
+    nodes = [x(), op("a", "Relu", "x"), op("b", "Tanh", "a"), op("c", "Elu", "b")]
+    view = View(graph(*nodes), inputs=["a:0"], outputs=["b"])
+    assert (view.inputs, view.outputs) == (["a"], ["b"])
+    assert "b" in view.live and "x" not in view.live and "c" not in view.live
+    assert view.producer("a") is None
+
+
+@pytest.mark.parametrize("where", [{"inputs": ["q"]}, {"outputs": ["q"]}, {"outputs": ["x:z:0"]}])
+def test_a_cut_that_is_not_there(where: Any) -> None:
+    with pytest.raises(MissingError):
+        View(graph(x(), op("y", "Relu", "x")), **where)
+
+
+def test_a_wrong_number_of_inputs_names_the_node() -> None:
+    with pytest.raises(MismatchError, match=r'node "y": Relu takes .* expected 1, found 2'):
+        View(graph(x(), op("y", "Relu", "x", "x")))
+
+
+def test_control_edges_do_not_count() -> None:
+    view = View(graph(x(), Node("n", "NoOp"), op("y", "Relu", "x", "^n")))
+    assert set(view.live) == {"x", "y"}
+
+
+# -- sinks ----------------------------------------------------------------------------------------
+
+
+def test_sinks_are_what_nothing_consumes() -> None:
+    nodes = [x(), const("k", 1), op("a", "Relu", "x"), op("y", "Tanh", "a"), op("z", "Elu", "a"),
+             Node("noop", "NoOp", ["^a"])]  # fmt: skip
+    assert sinks(graph(*nodes)) == ["y", "z"]
+
+
+def test_a_control_edge_consumes_nothing() -> None:
+    assert sinks(graph(x(), op("y", "Relu", "x"), Node("n", "NoOp", ["^y"]))) == ["y"]
+
+
+def test_numbered_identities_come_in_their_order() -> None:
+    names = [f"Identity_{k}" for k in range(11, 0, -1)] + ["Identity"]
+    nodes = [x(), *(op(name, "Identity", "x") for name in names)]
+    assert sinks(graph(*nodes)) == ["Identity", *(f"Identity_{k}" for k in range(1, 12))]
+
+
+def test_other_names_keep_the_order_of_the_file() -> None:
+    names = ["out_2", "out", "out_1"]
+    assert sinks(graph(x(), *(op(name, "Identity", "x") for name in names))) == names
+
+
+def test_a_legacy_placeholder_of_no_dims_has_any_shape() -> None:
+    """Before GraphDef version 24, shape [] of a Placeholder meant unknown."""
+    nodes = graph(Node("x", "Placeholder", [], {"dtype": float32, "shape": Shape(())}),
+                  op("y", "Relu", "x"))  # fmt: skip
+    nodes.producer = 21
+    assert View(nodes).shape("y") is None
+    nodes.producer = 24
+    assert View(nodes).shape("y") == ()
+
+
+def test_a_dtype_that_nobody_knows() -> None:
+    view = View(graph(x(), op("y", "Sorcery", "x")))
+    assert view.dtype("y") is None and view.dtype("x") is dtypes.float32
