@@ -163,7 +163,10 @@ def _metagraph(view: memoryview, after: int) -> str | None:
         following = next(wire.fields(view, after), None)
     except ModelFormatError:
         return None
-    return "metagraph" if following and following[:2] == (2, wire.LEN) else None
+    if following is None or following[1] != wire.LEN:
+        return None
+    # Writers put the graph second; elsewhere it is a MetaGraphDef as well.
+    return "metagraph" if following[0] == 2 or _is_whole(view, set(range(1, 8))) else None
 
 
 def _is_whole(view: memoryview, allowed: set[int]) -> bool:
