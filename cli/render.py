@@ -84,12 +84,10 @@ def _tensor(row: dict[str, Any]) -> list[str]:
 def render_conversion(done: Any, seconds: float) -> str:
     """The line that ``fmt convert`` says when it is done."""
     what = f"{done.source} ({done.source_kind}) -> {done.destination} ({done.kind})"
-    if not done.layers:
-        return f"{what}: {seconds:.2f} s"
-    return (
-        f"{what}: {done.layers} layers, {done.weights} weights, "
-        f"{size(done.weight_bytes)}, {seconds:.2f} s"
-    )
+    counts = f"{done.layers} layers, " if done.layers else ""
+    if done.weights:
+        counts += f"{done.weights} weights, {size(done.weight_bytes)}, "
+    return f"{what}: {counts}{seconds:.2f} s"
 
 
 def render_extraction(done: Any) -> str:

@@ -1,7 +1,8 @@
 """convert: a model file of one kind into another.
 
-Layers in, layers or a graph out. A source that states its layers is believed; a graph is looked
-at through a View, and every node must be claimed by a layer. Nothing is written unless all is.
+Layers in, layers or a graph out; or a graph in and a graph out, frozen or thawed. A source that
+states its layers is believed; where layers are wanted of a graph, it is looked at through a View,
+and every node must be claimed by a layer. Nothing is written unless all is.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, ModelFormatError, UnsupportedError, Where, located
@@ -21,15 +23,16 @@ from modelfmt.layers.legalise import legalise
 from modelfmt.network import Network
 from modelfmt.storage.output import check_output
 from modelfmt.surgery.opening import open as open_container
+from modelfmt.tensor import Tensor
 
 _BY_EXTENSION = {
     ".pb": "graphdef", ".pbtxt": "graphdef", ".h5": "keras-h5", ".hdf5": "keras-h5",
     ".keras": "keras", ".meta": "metagraph", ".ckpt": "checkpoint", ".index": "checkpoint",
     "": "savedmodel",
 }  # fmt: skip
-
-
-_WRITTEN = ("graphdef", "metagraph", "savedmodel", "keras-h5", "keras")
+#: The kinds that hold a graph; a graph is written into them as it is.
+_OF_GRAPHS = ("graphdef", "metagraph", "savedmodel")
+_WRITTEN = (*_OF_GRAPHS, "keras-h5", "keras")
 
 
 class UsageError(ModelFormatError):
@@ -67,7 +70,7 @@ def convert(
     """Convert a model file.
 
     Args:
-        source: a .h5, .keras, .pb or .pbtxt file, recognised by content.
+        source: a .h5, .keras, .pb, .pbtxt or .meta file, or a SavedModel; recognised by content.
         destination: the file to write; its extension tells the kind unless ``to`` does.
         from_kind: overrides what the content of ``source`` says.
         to: graphdef, metagraph, savedmodel, keras-h5 or keras.
@@ -97,39 +100,73 @@ def convert(
     if keras not in (2, 3) or (kind == "keras" and keras != 3):
         raise UsageError("no such target", expected="--keras 2 (.h5 only) or 3", found=keras)
     check_output(destination, force=force)
+    target = _Target(destination, kind, keras, force)
     with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
-        if kind == "graphdef" and container.has_graph and not container.has_network:
-            _rewrite_graph(container, destination, inputs, outputs, signature, force=force)
-            return Conversion(source, container.kind, destination, kind)
-        if kind in ("metagraph", "savedmodel") and not container.has_network:
-            from modelfmt.surgery.serving import write_model
-            from modelfmt.surgery.thaw import thaw
-
-            model = thaw(container, inputs, outputs, signature)
-            write_model(model, destination, kind, force=force)
-            return Conversion(
-                source, container.kind, destination, kind, weights=len(model.variables),
-                weight_bytes=sum(v.value.nbytes for v in model.variables),
-            )
-        network = network_of(container, inputs, outputs, signature)
-        if kind in ("metagraph", "savedmodel"):
-            from modelfmt.surgery.serving import model_of_network, write_model
-
-            write_model(model_of_network(network), destination, kind, force=force)
-        elif kind == "graphdef":
-            graph = GraphBuilder()
-            write_network(network, graph)
-            _write_graph(graph, destination, force=force)
+        ends = _Ends(inputs, outputs, signature)
+        if kind in _OF_GRAPHS and container.has_graph and not container.has_network:
+            tensors = _write_graph_to(target, container, ends)
+            layers = 0
         else:
-            infer_specs(network)
-            infer_specs(legalise(network, keras))
-            _write_layers(network, destination, kind, major=keras, force=force)
-        tensors = {id(t): t for layer in network.walk() for t in layer.weights.values()}
+            network = network_of(container, inputs, outputs, signature)
+            _write_network_to(target, network)
+            named = (t for layer in network.walk() for t in layer.weights.values())
+            tensors = list({id(tensor): tensor for tensor in named}.values())
+            layers = sum(1 for layer in network.walk() if layer.class_name != "InputLayer")
         return Conversion(
-            source, container.kind, destination, kind,
-            layers=sum(1 for layer in network.walk() if layer.class_name != "InputLayer"),
-            weights=len(tensors), weight_bytes=sum(t.nbytes for t in tensors.values()),
+            source, container.kind, destination, kind, layers=layers, weights=len(tensors),
+            weight_bytes=sum(tensor.nbytes for tensor in tensors),
         )
+
+
+class _Ends(NamedTuple):
+    """Where a graph is cut."""
+
+    inputs: Sequence[str] | None
+    outputs: Sequence[str] | None
+    signature: str | None
+
+
+class _Target(NamedTuple):
+    """What is written, and where."""
+
+    path: str
+    kind: str
+    keras: int
+    force: bool
+
+
+def _write_graph_to(target: _Target, container: Container, ends: _Ends) -> list[Tensor]:
+    """A graph as a graph: its nodes stay what they are. The variables that it ends up with."""
+    if target.kind == "graphdef":
+        from modelfmt.surgery.freeze import freeze_container
+
+        graph = freeze_container(container, *ends)
+        for node in graph.values():
+            len(node.attrs)  # a damaged node is no node to copy
+        _write_graphdef(graph, target)
+        return []
+    from modelfmt.surgery.serving import write_model
+    from modelfmt.surgery.thaw import thaw
+
+    model = thaw(container, *ends)
+    write_model(model, target.path, target.kind, force=target.force)
+    return [variable.value for variable in model.variables]
+
+
+def _write_network_to(target: _Target, network: Network) -> None:
+    """Layers, as a graph or as layers."""
+    if target.kind in ("metagraph", "savedmodel"):
+        from modelfmt.surgery.serving import model_of_network, write_model
+
+        write_model(model_of_network(network), target.path, target.kind, force=target.force)
+    elif target.kind == "graphdef":
+        graph = GraphBuilder()
+        write_network(network, graph)
+        _write_graphdef(graph, target)
+    else:
+        infer_specs(network)
+        infer_specs(legalise(network, target.keras))
+        _write_layers(network, target)
 
 
 def network_of(
@@ -185,36 +222,18 @@ def kind_of_output(path: str) -> str:
     return kind
 
 
-def _rewrite_graph(
-    container: Container,
-    path: str,
-    inputs: Sequence[str] | None,
-    outputs: Sequence[str] | None,
-    signature: str | None,
-    *,
-    force: bool,
-) -> None:
-    """Any graph as a frozen GraphDef."""
-    from modelfmt.surgery.freeze import freeze_container
-
-    graph = freeze_container(container, inputs, outputs, signature)
-    for node in graph.values():
-        len(node.attrs)  # a damaged node is no node to copy
-    _write_graph(graph, path, force=force)
-
-
-def _write_graph(graph: Graph, path: str, *, force: bool) -> None:
+def _write_graphdef(graph: Graph, target: _Target) -> None:
     from modelfmt.tf.graphdef import write_graphdef
 
-    write_graphdef(graph, path, text=path.endswith(".pbtxt"), force=force)
+    write_graphdef(graph, target.path, text=target.path.endswith(".pbtxt"), force=target.force)
 
 
-def _write_layers(network: Network, path: str, kind: str, *, major: int, force: bool) -> None:
-    if kind == "keras":
+def _write_layers(network: Network, target: _Target) -> None:
+    if target.kind == "keras":
         from modelfmt.keras.archive import write_archive_model
 
-        write_archive_model(network, path, force=force)
+        write_archive_model(network, target.path, force=target.force)
     else:
         from modelfmt.keras.h5 import write_h5
 
-        write_h5(network, path, major=major, force=force)
+        write_h5(network, target.path, major=target.keras, force=target.force)
