@@ -136,9 +136,9 @@ class Hdf5Reader:
 
     def close(self) -> None:
         """Close the file; spans of a SourceFile that was passed in stay valid."""
-        self._opened.clear()
-        if (opened := getattr(self, "_file", None)) is not None:
-            with _translated(self.path, None):
+        with _translated(self.path, None):
+            self._opened.clear()
+            if (opened := getattr(self, "_file", None)) is not None:
                 opened.close()
         if self._owned is not None:
             self._owned.close()

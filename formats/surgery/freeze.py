@@ -21,7 +21,7 @@ from modelfmt.errors import ConversionError, MissingError
 from modelfmt.graph import Graph
 from modelfmt.graphs.variables import VARIABLES
 from modelfmt.surgery.freezer import End, Freezer, FrozenGraph, is_phase
-from modelfmt.surgery.tables import asset_files
+from modelfmt.surgery.tables import assets_of
 from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -88,19 +88,9 @@ def freeze_container(
                 [End(_tensor(i, key), key, i.dtype, i.shape) for key, i in infos.items()]
                 for infos in (found.inputs, found.outputs)
             )
-            return freeze(graph, taken, given, container.values, _assets(container))
+            return freeze(graph, taken, given, container.values, assets_of(container))
     taken, given = (list(map(End, names or ())) for names in (inputs, outputs))
-    return freeze(graph, taken, given, container.values, _assets(container))
-
-
-def _assets(container: Container) -> dict[str, str]:
-    """The path of each asset of a SavedModel, by the tensor that stands for it."""
-    from modelfmt.tf.savedmodel import SavedModel
-
-    if not isinstance(container, SavedModel):
-        return {}
-    listed = container.metagraph.message.asset_file_def
-    return asset_files(container.folder, [(a.tensor_info.name, a.filename) for a in listed])
+    return freeze(graph, taken, given, container.values, assets_of(container))
 
 
 def _tensor(info: TensorInfo, key: str) -> str:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from modelfmt import dtypes
+from modelfmt.container import Container
 from modelfmt.dtypes import DType
 from modelfmt.errors import (
     ConversionError,
@@ -73,6 +74,16 @@ def initializers(graph: Graph, needed: Iterable[str], assets: Mapping[str, str])
                 raise ConversionError("a table that nothing in the graph fills")
             made += _filling(filled[name], name, graph, assets)
     return made
+
+
+def assets_of(container: Container) -> dict[str, str]:
+    """The path of each asset of a SavedModel, by the tensor that stands for it; else nothing."""
+    from modelfmt.tf.savedmodel import SavedModel
+
+    if not isinstance(container, SavedModel):
+        return {}
+    listed = container.metagraph.message.asset_file_def
+    return asset_files(container.folder, [(a.tensor_info.name, a.filename) for a in listed])
 
 
 def asset_files(folder: str, listed: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -31,12 +31,11 @@ from modelfmt.graphs.saver import Variable, made_node, read_node_of, variable_no
 from modelfmt.graphs.variables import VARIABLES
 from modelfmt.graphs.view import View
 from modelfmt.surgery.kept import Kept, KeptGraph, free_name, redirected
-from modelfmt.surgery.tables import asset_files
+from modelfmt.surgery.tables import assets_of
 from modelfmt.surgery.weights import Uses, is_trained, variable_name
 from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import GraphWithVariables, MetaGraph, Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
-from modelfmt.tf.savedmodel import SavedModel
 
 
 def thaw(
@@ -69,7 +68,7 @@ def thaw(
             found = metagraph.signature(signature)
     ends = found or _ends(graph, values, inputs, outputs)
     kept = Kept(graph, ends)
-    assets = _assets(container)
+    assets = assets_of(container)
     tables = kept.keep_tables(assets)
     kept.settle()
     trained = {} if metagraph is None else _trained(metagraph)
@@ -80,13 +79,6 @@ def thaw(
     return Model(
         KeptGraph(kept.nodes, graph), variables, kept.ends, tables, version, graph.producer
     )
-
-
-def _assets(container: Container) -> dict[str, str]:
-    if not isinstance(container, SavedModel):
-        return {}
-    listed = container.metagraph.message.asset_file_def
-    return asset_files(container.folder, [(a.tensor_info.name, a.filename) for a in listed])
 
 
 def _ends(
