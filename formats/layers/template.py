@@ -338,11 +338,6 @@ def only(inner: Template, **config: Any) -> Only:
     return Only(inner, config)
 
 
-def optional(wrapped: Callable[[Template], Template], inner: Template) -> OneOf:
-    """``wrapped(inner)`` where the layer has what it needs, else ``inner`` alone."""
-    return OneOf((wrapped(inner), inner))
-
-
 def clipped(x: Template, low: Template | float, high: Template | float) -> Op:
     """``x`` between two bounds, as Keras clips: the upper one first."""
     return op("Maximum", op("Minimum", x, high), low)

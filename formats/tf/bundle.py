@@ -252,16 +252,8 @@ class Bundle:
             parts.append(slices.Part(starts, shape, tensors[-1].payload))
         slices.check_cover(entry.shape, parts, where)
         origin = Where(self.index.path, entry_key(name), where.offset)
-        if dtype is dtypes.string:
-            return Tensor(
-                name, dtype, entry.shape, origin=origin,
-                strings=lambda: slices.join_strings(
-                    entry.shape,
-                    [(p, t.strings()) for p, t in zip(parts, tensors, strict=True) if t.strings],
-                ),
-            )  # fmt: skip
-        payload = slices.join(entry.shape, dtype.itemsize, parts)
-        return Tensor(name, dtype, entry.shape, payload, origin)
+        whole = Tensor(name, dtype, entry.shape, origin=origin)
+        return slices.joined(whole, parts, tensors)
 
     def _check_data(self, row: Entry, name: str) -> None:
         entry = self._read(row, name)

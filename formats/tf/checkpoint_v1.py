@@ -111,16 +111,8 @@ class SliceTables:
             if len(parts) == 1 and parts[0].shape == saved.shape:
                 return tensors[0]
             slices.check_cover(saved.shape, parts, origin)
-        if dtype is dtypes.string:
-            return Tensor(
-                name, dtype, saved.shape, origin=origin,
-                strings=lambda: slices.join_strings(
-                    saved.shape,
-                    [(p, t.strings()) for p, t in zip(parts, tensors, strict=True) if t.strings],
-                ),
-            )  # fmt: skip
-        payload = slices.join(saved.shape, dtype.itemsize, parts)
-        return Tensor(name, dtype, saved.shape, payload, origin)
+        whole = Tensor(name, dtype, saved.shape, origin=origin)
+        return slices.joined(whole, parts, tensors)
 
     def check(self) -> Iterator[ModelFormatError]:
         """What is wrong with the tables and the tensors in them; reads all."""

@@ -9,12 +9,19 @@ Source: tensorflow/core/framework/graph.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modelfmt.container import Container
-from modelfmt.errors import CorruptFileError, MismatchError, MissingError, Where, located
+from modelfmt.errors import (
+    CorruptFileError,
+    MismatchError,
+    MissingError,
+    UnsupportedError,
+    Where,
+    located,
+)
 from modelfmt.graph import Function, Graph
 from modelfmt.storage import wire
 from modelfmt.storage.files import (
@@ -23,6 +30,7 @@ from modelfmt.storage.files import (
     SourceFile,
     atomic_output,
     piece_bytes,
+    piece_length,
     write_pieces,
 )
 from modelfmt.storage.splice import delimited, splice
@@ -176,7 +184,7 @@ def write_graphdef(graph: Graph, path: str, *, text: bool = False, force: bool =
         UnsupportedError: the message would pass protobuf's limit of 2 GiB.
     """
     pieces = graph.pieces() if isinstance(graph, WireGraph) else _graph_pieces(graph)
-    _check_size(pieces, path)
+    check_size(pieces, path, "GraphDef", "Write a .meta with its checkpoint instead.")
     if text:
         pieces = [_format_text(pieces)]
     with atomic_output(path, force=force) as out:
@@ -196,16 +204,13 @@ def _graph_pieces(graph: Graph) -> list[Piece]:
     return pieces
 
 
-def _check_size(pieces: list[Piece], path: str) -> None:
-    from modelfmt.errors import UnsupportedError
-    from modelfmt.storage.files import piece_length
-
+def check_size(pieces: Sequence[Piece], path: str, what: str, hint: str | None = None) -> None:
+    """Raise UnsupportedError for a message that no reader of protobuf takes; its limit is 2 GiB."""
     total = sum(map(piece_length, pieces))
     if total >= 1 << 31:
         raise UnsupportedError(
-            "a GraphDef cannot hold this much", where=Where(path),
-            expected="less than 2 GiB, protobuf's limit", found=f"{total} bytes",
-            hint="Write a .meta with its checkpoint instead.",
+            f"a {what} cannot hold this much", where=Where(path),
+            expected="less than 2 GiB, protobuf's limit", found=f"{total} bytes", hint=hint,
         )
 
 

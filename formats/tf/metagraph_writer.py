@@ -14,18 +14,18 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelfmt import proto
-from modelfmt.errors import MismatchError, UnsupportedError, Where
+from modelfmt.errors import MismatchError, Where
 from modelfmt.graph import Graph, Node
 from modelfmt.graphs.saver import Saver, Variable, with_saver
 from modelfmt.storage import wire
-from modelfmt.storage.files import Piece, atomic_output, piece_length, write_pieces
+from modelfmt.storage.files import Piece, atomic_output, write_pieces
 from modelfmt.storage.output import OutputExistsError, check_output
 from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 from modelfmt.tf import checkpoint_state
 from modelfmt.tf.bundle import data_path
 from modelfmt.tf.bundle_writer import write_bundle
-from modelfmt.tf.graphdef import PRODUCER, WireFunction
+from modelfmt.tf.graphdef import PRODUCER, WireFunction, check_size
 from modelfmt.tf.library import needed_functions, op_list
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.nodedef import write_node
@@ -80,7 +80,7 @@ def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
             check_output(name, force=force)
     earlier = _state(os.path.dirname(prefix), force=force) if model.variables else []
     pieces = metagraph_pieces(model)
-    check_size(pieces, path)
+    check_size(pieces, path, "MetaGraphDef")
     with atomic_output(path, force=force) as out:
         write_pieces(out.file, pieces)
         out.file.flush()
@@ -146,16 +146,6 @@ def metagraph_pieces(
         *delimited(_GRAPH_DEF, _graph_pieces(nodes, functions, model.producer)),
         tail.SerializeToString(deterministic=True),
     ]
-
-
-def check_size(pieces: Sequence[Piece], path: str) -> None:
-    """Raise UnsupportedError for what no reader of protobuf takes."""
-    total = sum(map(piece_length, pieces))
-    if total >= 1 << 31:
-        raise UnsupportedError(
-            "a MetaGraphDef cannot hold this much", where=Where(path),
-            expected="less than 2 GiB, protobuf's limit", found=f"{total} bytes",
-        )
 
 
 def _graph_pieces(

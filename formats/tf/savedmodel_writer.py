@@ -22,8 +22,9 @@ from modelfmt.storage.files import write_pieces
 from modelfmt.storage.output import atomic_folder
 from modelfmt.storage.splice import delimited
 from modelfmt.tf.bundle_writer import write_bundle
+from modelfmt.tf.graphdef import check_size
 from modelfmt.tf.metagraph import Signature
-from modelfmt.tf.metagraph_writer import SERVING, Model, check_size, metagraph_pieces, stored
+from modelfmt.tf.metagraph_writer import SERVING, Model, metagraph_pieces, stored
 from modelfmt.tf.savedmodel import SERVE
 
 _VERSION, _META_GRAPH = 1, 2
@@ -43,7 +44,7 @@ def write_savedmodel(model: Model, path: str, *, force: bool = False) -> None:
     model = dataclasses.replace(model, signature=callable_signature(model.signature))
     metagraph = metagraph_pieces(model, tags=[SERVE], keys=[SERVING, SERVE])
     pieces = [wire.varint_field(_VERSION, 1), *delimited(_META_GRAPH, metagraph)]
-    check_size(pieces, path)
+    check_size(pieces, path, "SavedModel")
     with atomic_folder(path, force=force, markers=(_NAME, f"{_NAME}txt")) as folder:
         with open(os.path.join(folder, _NAME), "xb") as file:
             write_pieces(file, pieces)

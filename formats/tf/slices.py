@@ -11,15 +11,18 @@ tensor_slice.proto, tensorflow/core/util/saved_tensor_slice_util.cc.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from modelfmt import dtypes
 from modelfmt.errors import CorruptFileError, Where
 from modelfmt.storage import ordered, wire
 from modelfmt.storage.files import Computed, FileSpan, Piece, iterate_piece
+from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,6 +168,25 @@ def join(shape: tuple[int, ...], itemsize: int, parts: Sequence[Part]) -> Piece:
     else:
         produce = functools.partial(_interleaved, shape, itemsize, parts)
     return Computed(math.prod(shape) * itemsize, produce)
+
+
+def joined(whole: Tensor, parts: list[Part], tensors: list[Tensor]) -> Tensor:
+    """``whole`` with what its parts hold: a payload, or for strings the elements.
+
+    Args:
+        whole: name, dtype, shape and origin of the result.
+        parts: where each part lies, with its payload.
+        tensors: the parts, in the same order.
+    """
+    if whole.dtype is not dtypes.string:
+        payload = join(whole.shape, whole.dtype.itemsize, parts)
+        return dataclasses.replace(whole, payload=payload)
+
+    def strings() -> list[bytes]:
+        found = [(p, t.strings()) for p, t in zip(parts, tensors, strict=True) if t.strings]
+        return join_strings(whole.shape, found)
+
+    return dataclasses.replace(whole, strings=strings)
 
 
 def join_strings(shape: tuple[int, ...], parts: Sequence[tuple[Part, list[bytes]]]) -> list[bytes]:

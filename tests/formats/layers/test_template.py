@@ -23,7 +23,6 @@ from modelfmt.layers.template import (
     one_of,
     only,
     op,
-    optional,
     tidy,
 )
 from modelfmt.network import Layer
@@ -164,7 +163,7 @@ def test_one_of_writes_the_first_that_it_can_and_reads_any() -> None:
 
 def test_optional_is_one_of_with_and_without() -> None:
     bare = op("MatMul", X, Weight("kernel"))
-    template = optional(lambda y: op("BiasAdd", y, Weight("bias")), bare)
+    template = one_of(op("BiasAdd", bare, Weight("bias")), bare)
     assert template.choices[1] is bare and template.roots() == {"BiasAdd", "MatMul"}
 
 
