@@ -183,3 +183,34 @@ class Function(Graph):
         self.name = name
         self.arguments = arguments
         self.results = results
+
+
+def called_functions(
+    nodes: Mapping[str, Node], library: Mapping[str, Function]
+) -> dict[str, Function]:
+    """The functions that nodes call, directly or through others, in the library's order."""
+    needed: set[str] = set()
+    todo: list[Mapping[str, Node]] = [nodes] if library else []
+    while todo:
+        for name in {n for node in todo.pop().values() for n in _called(node)}:
+            if name in library and name not in needed:
+                needed.add(name)
+                todo.append(library[name])
+    return {name: function for name, function in library.items() if name in needed}
+
+
+def _called(node: Node) -> Iterator[str]:
+    """The names of the functions that a node may call; its op may be one, in TensorFlow 1."""
+    yield node.op
+    for value in node.attrs.values():
+        yield from _function_names(value)
+
+
+def _function_names(value: AttrValue) -> Iterator[str]:
+    if isinstance(value, Func):
+        yield value.name
+        for inner in value.attrs.values():
+            yield from _function_names(inner)
+    elif isinstance(value, list) and value and isinstance(value[0], Func):
+        for inner in value:
+            yield from _function_names(inner)

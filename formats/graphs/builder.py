@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, located
-from modelfmt.graph import AttrValue, Dims, Graph, Node, Shape, parse_input, tensor_name
+from modelfmt.graph import (
+    AttrValue,
+    Dims,
+    Function,
+    Graph,
+    Node,
+    Shape,
+    called_functions,
+    parse_input,
+    tensor_name,
+)
 from modelfmt.ops import opdefs
 from modelfmt.ops.opages import settled
 from modelfmt.ops.shapes import Static, constant, infer
@@ -42,7 +52,16 @@ class GraphBuilder(Graph):
         self._static: dict[str, Static] = {}
         self._dtype: dict[str, DType] = {}
         self._weights: dict[int, tuple[Tensor, str]] = {}
+        self._functions: dict[str, Function] = {}
+        self._taken: set[str] = set()  # names that are no nodes: a function's arguments
         self._scope = ""
+        #: Keras' masks: the boolean tensor (batch, time) that goes along with a tensor, by name.
+        self.masks: dict[str, str] = {}
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """The functions that were built, by name."""
+        return self._functions
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -57,7 +76,7 @@ class GraphBuilder(Graph):
         """``name`` below the open scope, with ``_1``, ``_2`` where it is taken."""
         wanted = fit_name(self._scope + name)
         full, count = wanted, 0
-        while full in self._grown:
+        while full in self._grown or full in self._taken:
             count += 1
             full = f"{wanted}_{count}"
         return full
@@ -140,6 +159,9 @@ class GraphBuilder(Graph):
         for name, node in list(self._grown.items()):
             if name not in needed and node.op != "Placeholder":
                 del self._grown[name]
+        called = called_functions(self, self._functions)
+        for name in [name for name in self._functions if name not in called]:
+            del self._functions[name]
 
     def _operand(self, operand: Operand) -> str | tuple[Any]:
         if isinstance(operand, str):

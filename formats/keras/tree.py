@@ -88,11 +88,20 @@ def _read_models(
         if layer.network is not None:
             _read_models(layer.network, f"{path}/", folder, folders, tensors, claimed)
             continue
-        found = sorted(folders.get(path, ()), key=natural)
+        found = folders.get(path, [])
         claimed.update(found)
-        for key in found:
-            name = key[len(path) + 1 :]
-            layer.weights[name] = tensors[key].renamed(name)
+        for name in _in_order(layer, [key[len(path) + 1 :] for key in found]):
+            layer.weights[name] = tensors[f"{path}/{name}"].renamed(name)
+
+
+def _in_order(layer: Layer, names: list[str]) -> list[str]:
+    """A layer's paths in the order of its weights: as its sublayers take them, where that is known,
+    else by number and name."""
+    try:
+        places = _sublayers(layer.class_name, layer.config, len(names))
+    except ConversionError:
+        places = []
+    return places if set(places) == set(names) else sorted(names, key=natural)
 
 
 def _placed(

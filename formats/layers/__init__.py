@@ -14,8 +14,12 @@ from modelfmt.layers import (  # noqa: I001  the order settles which of two equa
     merging,
     reshaping,
     regularization,
+    cells,
+    rnn,
+    wrappers,
 )
 from modelfmt.layers.binding import bind
+from modelfmt.layers.cells import CellCodec
 from modelfmt.layers.codec import Claim, Derived, LayerCodec
 from modelfmt.layers.recogniser import recognise
 from modelfmt.layers.registry import codec_for, codecs, register_layer
@@ -23,9 +27,9 @@ from modelfmt.layers.template import Field, Input, Template, Weight, X, one_of, 
 from modelfmt.layers.writer import infer_specs, write_network
 
 __all__ = [
-    "Claim", "Derived", "Field", "Input", "LayerCodec", "Template", "Weight", "X",
+    "CellCodec", "Claim", "Derived", "Field", "Input", "LayerCodec", "Template", "Weight", "X",
     "bind", "codec_for", "codecs", "infer_specs", "one_of", "only", "op", "recognise",
     "register_layer", "write_network",
     "activations", "convolutional", "core", "merging", "normalization", "pooling",
-    "rectifiers", "regularization", "reshaping",
+    "cells", "rectifiers", "regularization", "reshaping", "rnn", "wrappers",
 ]  # fmt: skip

@@ -56,7 +56,8 @@ def _bind_layer(layer: Layer) -> None:
         )
     stored = zip(names, layer.weights.values(), strict=True)
     layer.weights = {name: tensor.renamed(name) for name, tensor in stored}
-    layer.non_trainable = tuple(n for n in codec.non_trainable if n in layer.weights)
+    untrained = codec.untrained(codec.completed(layer.config, {}))
+    layer.non_trainable = tuple(name for name in names if name in untrained)
 
 
 def _turn_kernels(layer: Layer) -> None:
@@ -96,8 +97,10 @@ def _share_out(model: Layer) -> None:
     wanted: list[tuple[Layer, str, bool]] = []
     for leaf, trainable in leaves:
         codec = codec_for(leaf)
-        for name in codec.weight_names(codec.completed(leaf.config, {})):
-            wanted.append((leaf, name, trainable and name not in codec.non_trainable))
+        config = codec.completed(leaf.config, {})
+        untrained = codec.untrained(config)
+        for name in codec.weight_names(config):
+            wanted.append((leaf, name, trainable and name not in untrained))
     if len(wanted) != len(model.weights):
         raise MismatchError(
             "the nested model has another number of weights than its configuration asks for",

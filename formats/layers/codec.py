@@ -60,6 +60,10 @@ class LayerCodec:
         template: how the layer is written, and one way to recognise it.
         also_read: other ways to recognise it.
         scopes: name scopes that the layer opens in itself, no part of its name.
+        arguments: what a call may pass besides the tensors it is applied to (``initial_state``);
+            ``write`` gets those given, as keyword arguments: tensors by name.
+        supports_masking: whether Keras hands the input's mask on to the outputs.
+        wraps: the config entries that hold other layers, as wrappers have them.
     """
 
     class_name: ClassVar[str] = ""
@@ -72,6 +76,9 @@ class LayerCodec:
     template: ClassVar[Template | None] = None
     also_read: ClassVar[Sequence[Template]] = ()
     scopes: ClassVar[tuple[str, ...]] = ()
+    arguments: ClassVar[frozenset[str]] = frozenset()
+    supports_masking: ClassVar[bool] = False
+    wraps: ClassVar[tuple[str, ...]] = ()
     #: The kernels that files of the Theano backend store turned by half a turn.
     turned_by_theano: ClassVar[tuple[str, ...]] = ()
     #: The op types that ``recognise`` may be offered; where empty, the templates' roots.
@@ -80,12 +87,24 @@ class LayerCodec:
     # -- config and weights -------------------------------------------------------------------
 
     def weight_names(self, config: Config) -> tuple[str, ...]:
-        """The names of the weights that a layer of this (completed) config has, in order."""
-        return tuple(
+        """The names of the weights that a layer of this (completed) config has, in order.
+
+        Those of a layer that it wraps follow, as ``layer/kernel``.
+        """
+        from modelfmt.layers.parts import names_of_parts
+
+        own = tuple(
             name
             for name in self.weights
             if name not in self.optional_weights or config[self.optional_weights[name]]
         )
+        return own + names_of_parts(config, self.wraps)
+
+    def untrained(self, config: Config) -> frozenset[str]:
+        """Of ``weight_names``, those that training does not touch, whatever the layer says."""
+        from modelfmt.layers.parts import untrained_of_parts
+
+        return frozenset(self.non_trainable) | untrained_of_parts(config, self.wraps)
 
     def completed(self, config: Config, weights: Mapping[str, Tensor]) -> Config:
         """``config`` with the defaults filled in, tuples as lists."""
@@ -132,6 +151,16 @@ class LayerCodec:
         if self.template is None:
             raise ConversionError(f"{self.class_name} cannot be written as a graph yet")
         return [self.template.write(layer, inputs, graph)]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """The masks that go along with the outputs, as Keras' ``compute_mask``.
+
+        Those of the inputs are in ``graph.masks``.
+        """
+        passed = graph.masks.get(inputs[0]) if self.supports_masking else None
+        return [passed for _ in outputs]
 
     # -- recognising --------------------------------------------------------------------------
 

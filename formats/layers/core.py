@@ -123,3 +123,28 @@ class Rescaling(LayerCodec):
     template = op(
         "AddV2", op("Mul", X, Field("scale", vector=True)), Field("offset", vector=True)
     )
+
+
+@register_layer
+class Masking(LayerCodec):
+    """Masking.  y = x where any feature of a step differs from mask_value, else 0; and the mask
+
+    Shapes: x (batch, time, ...), mask (batch, time)
+    Nodes:  Mul(x, Cast(Any(NotEqual(x, mask_value))))        Source: Keras, Masking.call
+    """
+
+    class_name = "Masking"
+    config = {"mask_value": 0.0}
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        seen = graph.op("Any", self._differs(layer, inputs[0], graph), [-1], keep_dims=True)
+        kept = graph.op("Cast", seen, DstT=graph.dtype(inputs[0]))
+        return [graph.op("Mul", inputs[0], kept)]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        return [graph.op("Any", self._differs(layer, inputs[0], graph), [-1])]
+
+    def _differs(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
+        return graph.op("NotEqual", x, float(layer.config["mask_value"]))

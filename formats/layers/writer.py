@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from modelfmt import dtypes
@@ -12,15 +13,11 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.codec import require_inputs
 from modelfmt.layers.registry import codec_for
-from modelfmt.network import Call, Layer, Network, Ref, Spec, model_order, parents
+from modelfmt.network import Config, Layer, Network, Ref, Spec, model_order, parents
 
 #: Told of every call of a layer with a codec: the completed layer as the codec sees it, the
 #: layer of the network, and the names of the tensors that go in and come out.
 Listener = Callable[[Layer, Layer, list[str], list[str]], None]
-
-
-#: Arguments of a call that change nothing at inference; ``mask`` as long as it is no tensor.
-_HARMLESS = frozenset({"training", "mask"})
 
 
 def write_network(
@@ -94,10 +91,12 @@ def _write_layers(
         with located(key=f'layer "{layer.name}"'), graph.scope(scope):
             if index >= len(layer.calls):
                 raise MismatchError("the layer is never called, and is no input of the model")
-            arguments = [_made(tensors, ref) for ref in layer.calls[index].inputs]
-            if not arguments:
+            call = layer.calls[index]
+            taken = [_made(tensors, ref) for ref in call.inputs]
+            if not taken:
                 raise MismatchError("the layer is called on nothing")
-            made = _write_call(layer, layer.calls[index], arguments, graph, listener)
+            given = {key: _resolved(value, tensors) for key, value in call.kwargs.items()}
+            made = _write_call(layer, taken, given, graph, listener)
         _note_specs(layer, index, made, graph)
         for k, tensor in enumerate(made):
             tensors[Ref(layer.name, index, k)] = tensor
@@ -112,27 +111,81 @@ def _made(tensors: dict[Ref, str], ref: Ref) -> str:
     return tensors[ref]
 
 
+def _resolved(value: Any, tensors: dict[Ref, str]) -> Any:
+    """An argument of a call with the names of tensors in the place of Refs."""
+    if isinstance(value, Ref):
+        return _made(tensors, value)
+    if isinstance(value, list | tuple):
+        return [_resolved(inner, tensors) for inner in value]
+    if isinstance(value, dict):
+        return {key: _resolved(inner, tensors) for key, inner in value.items()}
+    return value
+
+
 def _write_call(
-    layer: Layer, call: Call, inputs: list[str], graph: GraphBuilder, listener: Listener | None
+    layer: Layer, inputs: list[str], given: Config, graph: GraphBuilder, listener: Listener | None
 ) -> list[str]:
+    given = {key: value for key, value in given.items() if value is not None and key != "training"}
     if layer.network is not None:
-        return _write_layers(layer.network, inputs, graph, listener)
-    unknown = sorted(set(call.kwargs) - _HARMLESS)
-    if unknown or len(parents(layer, layer.calls.index(call))) != len(call.inputs):
-        raise ConversionError(
-            "this way of calling a layer cannot be written yet",
-            expected="tensors, or one list of tensors", found=", ".join(unknown) or "a mask",
-        )
+        with _masked(inputs[0], given.pop("mask", None), graph):
+            _require_known(given, frozenset())
+            return _write_layers(layer.network, inputs, graph, listener)
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
     completed = prepared(layer)
     codec = codec_for(layer)
-    if codec.arity is not None:
-        require_inputs(layer, inputs, codec.arity)
-    made = codec.write(completed, inputs, graph)
+    mask = None if "mask" in codec.arguments else given.pop("mask", None)
+    _require_known(given, codec.arguments)
+    with _masked(inputs[0], mask, graph):
+        if codec.arity is not None:
+            require_inputs(layer, inputs, codec.arity)
+        write: Callable[..., list[str]] = codec.write
+        made = write(completed, inputs, graph, **given)
+        made = _with_masks(made, codec.masks(completed, inputs, made, graph), graph)
     if listener is not None:
         listener(completed, layer, inputs, made)
     return made
+
+
+def _require_known(given: Config, known: Container[str]) -> None:
+    unknown = sorted(key for key in given if key not in known)
+    if unknown:
+        raise ConversionError(
+            "this way of calling a layer cannot be written yet", found=", ".join(unknown)
+        )
+
+
+@contextmanager
+def _masked(tensor: str, mask: Any, graph: GraphBuilder) -> Iterator[None]:
+    """Let the mask that a call states stand in for the tensor's own, as long as it is written."""
+    if mask is None:
+        yield
+        return
+    if not isinstance(mask, str):
+        raise ConversionError("a mask is one tensor here", found=f"{mask!r:.80}")
+    own = graph.masks.get(tensor)
+    graph.masks[tensor] = mask
+    yield
+    if own is None:
+        del graph.masks[tensor]
+    else:
+        graph.masks[tensor] = own
+
+
+def _with_masks(
+    made: list[str], masks: Sequence[str | None], graph: GraphBuilder
+) -> list[str]:
+    """Note the masks of a layer's outputs; what only passes through gets a name of its own where
+    its mask is another one.
+    """
+    outputs: list[str] = []
+    for tensor, mask in zip(made, masks, strict=True):
+        own = graph.masks.get(tensor)
+        name = graph.op("Identity", tensor) if own is not None and own != mask else tensor
+        if mask is not None:
+            graph.masks[name] = mask
+        outputs.append(name)
+    return outputs
 
 
 def _schedule(network: Network) -> Iterator[tuple[Layer, int]]:

@@ -170,6 +170,15 @@ def output_dtypes(op: str, attrs: Mapping[str, AttrValue]) -> list[DType]:
     return result
 
 
+def width(arg: Arg, attrs: Mapping[str, AttrValue]) -> int:
+    """How many tensors an input or output arg stands for; 1 where the attrs do not tell."""
+    if arg.type_list_attr:
+        types = attrs.get(arg.type_list_attr)
+        return len(types) if isinstance(types, list) else 1
+    number = attrs.get(arg.number_attr) if arg.number_attr else 1
+    return number if isinstance(number, int) else 1
+
+
 def _known(op: str) -> OpDef:
     opdef = get(op)
     if opdef is None:

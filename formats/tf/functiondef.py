@@ -8,7 +8,7 @@
     ArgDef               1 name  3 type  7 handle_data  17 experimental_full_type
 
 A function is written with the bytes it was read from; a specialised copy with those of its
-original wherever it takes and yields the same. Source: tensorflow/core/framework/function.proto,
+original wherever it takes and yields the same; one that was built, as TensorFlow writes it. Source: tensorflow/core/framework/function.proto,
 op_def.proto.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from modelfmt import proto
 from modelfmt.errors import CorruptFileError, UnsupportedError, located
 from modelfmt.graph import Function
+from modelfmt.graphs.function_builder import BuiltFunction
 from modelfmt.graphs.specialise import Specialised
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, Piece
@@ -91,12 +92,15 @@ def write_function(function: Function) -> list[Piece]:
     """A FunctionDef as pieces: of one from a file its bytes.
 
     Raises:
-        UnsupportedError: a function that neither stands in a file nor is a copy of one.
+        UnsupportedError: a function that neither was built, nor stands in a file, nor is a copy of
+            one that does.
 
     Read by: ``read_function``.
     """
     if isinstance(function, WireFunction):
         return [function.raw]
+    if isinstance(function, BuiltFunction):
+        return _write_built(function)
     if not isinstance(function, Specialised) or not isinstance(function.origin, WireFunction):
         raise UnsupportedError(f'writing function "{function.name}", which no file holds')
     raw = function.origin.raw
@@ -114,12 +118,28 @@ def write_function(function: Function) -> list[Piece]:
             pieces.append(wire.length_delimited(_SIGNATURE, signature))
         elif not _is_changed(view, span, function, controls):
             pieces.append(_sub(raw, span._replace(offset=span.start, length=span.end - span.start)))
+    return coalesce([*pieces, *_body(function)])
+
+
+def _body(function: Function) -> Iterator[Piece]:
+    """The nodes of a function, and what it returns."""
     for node in function.values():
-        pieces += delimited(_NODE, write_node(node))
+        yield from delimited(_NODE, write_node(node))
     for output, tensor in function.results.items():
-        entry_of = [wire.length_delimited(k, t.encode()) for k, t in ((1, output), (2, tensor))]
-        pieces.append(wire.length_delimited(_RET, b"".join(entry_of)))
-    return coalesce(pieces)
+        entry = [wire.length_delimited(k, t.encode()) for k, t in ((1, output), (2, tensor))]
+        yield wire.length_delimited(_RET, b"".join(entry))
+
+
+def _write_built(function: BuiltFunction) -> list[Piece]:
+    signature = proto.OpDef(name=function.name)
+    for args, names, types in (
+        (signature.input_arg, function.arguments, function.taken),
+        (signature.output_arg, function.results, function.yielded),
+    ):
+        for name, dtype in zip(names, types, strict=True):
+            args.add(name=name, type=dtype.enum)
+    raw = signature.SerializeToString(deterministic=True)
+    return coalesce([wire.length_delimited(_SIGNATURE, raw), *_body(function)])
 
 
 def _is_changed(

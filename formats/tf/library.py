@@ -1,4 +1,4 @@
-"""What a graph refers to: the functions of its library that it needs, the definitions of its ops.
+"""The definitions of the ops that a graph uses.
 
 Source: tensorflow/python/framework/meta_graph.py, stripped_op_list_for_graph.
 """
@@ -9,49 +9,10 @@ from collections.abc import Iterator, Mapping
 
 from modelfmt import proto
 from modelfmt.dtypes import DType
-from modelfmt.errors import UnsupportedError
-from modelfmt.graph import AttrValue, Func, Function, Node
+from modelfmt.graph import Function, Node
 from modelfmt.ops import opdefs
 from modelfmt.storage.files import piece_bytes
 from modelfmt.tf.attrvalue import write_attr
-from modelfmt.tf.graphdef import WireFunction
-
-
-def needed_functions(
-    nodes: Mapping[str, Node], library: Mapping[str, Function]
-) -> Iterator[tuple[str, WireFunction]]:
-    """The functions that nodes call, directly or through others, in the library's order."""
-    if not library:
-        return
-    needed: set[str] = set()
-    todo: list[Mapping[str, Node]] = [nodes]
-    while todo:
-        for name in {n for node in todo.pop().values() for n in _called(node)}:
-            if name in library and name not in needed:
-                needed.add(name)
-                todo.append(library[name])
-    for name, function in library.items():
-        if name in needed:
-            if not isinstance(function, WireFunction):
-                raise UnsupportedError(f'function "{name}" stands in no file')
-            yield name, function
-
-
-def _called(node: Node) -> Iterator[str]:
-    """The names of the functions that a node may call; its op may be one, in TensorFlow 1."""
-    yield node.op
-    for value in node.attrs.values():
-        yield from _names(value)
-
-
-def _names(value: AttrValue) -> Iterator[str]:
-    if isinstance(value, Func):
-        yield value.name
-        for inner in value.attrs.values():
-            yield from _names(inner)
-    elif isinstance(value, list) and value and isinstance(value[0], Func):
-        for inner in value:
-            yield from _names(inner)
 
 
 def op_list(

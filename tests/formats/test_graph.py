@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from modelfmt.errors import MissingError
-from modelfmt.graph import Edge, Graph, Node, Shape, parse_input, tensor_name
+from modelfmt.graph import (
+    Edge,
+    Func,
+    Function,
+    Graph,
+    Node,
+    Shape,
+    called_functions,
+    parse_input,
+    tensor_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +90,36 @@ def test_nodes_do_not_share_their_defaults() -> None:
     a.attrs["k"] = 1
     assert b.inputs == [] and b.attrs == {}
     assert repr(a) == "Node('a', 'NoOp', inputs=['x'])"
+
+
+def call(name: str, **attrs: object) -> Node:
+    return Node(name, "Op", [], dict(attrs))
+
+
+def needed(library: dict[str, list[Node]], *nodes: Node) -> list[str]:
+    functions = {
+        name: Function(name, {node.name: node for node in body}, [], {})
+        for name, body in library.items()
+    }
+    return list(called_functions({n.name: n for n in nodes}, functions))
+
+
+def test_what_is_called_directly_or_through_others() -> None:
+    library = {
+        "d": [], "a": [call("x", f=Func("b"))], "b": [call("y", f=Func("a"))],
+        "twin": [call("z", f=Func("d"))],
+    }  # fmt: skip
+    assert needed(library, call("n", f=Func("a"))) == ["a", "b"]
+    assert needed(library) == []
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        call("n", f=Func("a")), call("n", branches=[Func("zz"), Func("a")]),
+        call("n", f=Func("zz", {"inner": Func("a")})), Node("n", "a"),
+    ],
+    ids=["attr", "list", "attr of an attr", "op"],
+)  # fmt: skip
+def test_how_a_function_is_called(node: Node) -> None:
+    assert needed({"a": [], "b": []}, node) == ["a"]

@@ -59,9 +59,11 @@ class Bench:
         self.routes = ROUTES[major]
         self.models: dict[str, dict[str, Any]] = {}
 
-    def make(self, module: str, **arguments: Any) -> None:
+    def make(self, module: str, *, freeze: bool = True, **arguments: Any) -> None:
         """Have the framework build, save and freeze what ``module`` yields."""
-        task = {"make": module, "arguments": arguments, "folder": str(self.folder)}
+        task = {
+            "make": module, "arguments": arguments, "folder": str(self.folder), "freeze": freeze,
+        }  # fmt: skip
         self.models = child(self.major, task, self.folder / f"make{self.major}.json")
 
     def convert(self, routes: Iterable[tuple[str, str, int]] | None = None) -> list[Verdict]:

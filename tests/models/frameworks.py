@@ -5,8 +5,10 @@
     {"make": MODULE, "arguments": {...}, "folder": F}
         MODULE.models(keras, **arguments) yields (name, builder). For each, F holds NAME.h5,
         NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name,
-        outputs as out_0, out_1, ...); the result says the rest. A model that cannot run here has
-        an attribute ``twin``, which computes its outputs, and no NAME.pb.
+        outputs as out_0, out_1, ...); the result says the rest. With "freeze": false there are no
+        NAME.pb. Attributes of a model: ``twin`` computes the outputs of one that cannot run here,
+        which has no NAME.pb; ``arrays`` are the inputs, where random numbers make no sense;
+        ``trained`` says that its weights mean something and stay as they are.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded.
@@ -50,6 +52,8 @@ def leaves(model: Any) -> list[Any]:
 def randomise(model: Any, random: Any) -> None:
     """Give every weight random values; variances positive ones."""
     for weight in model.weights:
+        if "float" not in str(weight.dtype):
+            continue
         value = random.normal(0.0, 0.5, weight.shape)
         if "variance" in weight.name:
             value = random.uniform(0.3, 2.0, weight.shape)
@@ -59,7 +63,7 @@ def randomise(model: Any, random: Any) -> None:
 def run(model: Any, inputs: list[Any]) -> list[Any]:
     """The outputs of a model as a list of arrays."""
     made = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    return [np.asarray(each) for each in (made if isinstance(made, list | tuple) else [made])]
+    return [np.asarray(each) for each in tf.nest.flatten(made)]
 
 
 def freeze(model: Any, names: list[str]) -> Any:
@@ -103,11 +107,12 @@ def digest(array: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def make(name: str, model: Any, folder: str) -> dict[str, Any]:
+def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, Any]:
     random = np.random.default_rng(list(name.encode()))
-    randomise(model, random)
+    if not getattr(model, "trained", False):
+        randomise(model, random)
     names = input_names(model)
-    inputs = [
+    inputs = getattr(model, "arrays", None) or [
         random.normal(size=[3 if k == 0 else size or 6 for k, size in enumerate(tensor.shape)])
         .astype("float32")
         for tensor in model.inputs
@@ -118,7 +123,7 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)
     constants: set[str] = set()
-    if twin is None:
+    if twin is None and freezes:
         frozen = freeze(model, names)
         with open(f"{folder}/{name}.pb", "wb") as file:
             file.write(frozen.SerializeToString())
@@ -131,7 +136,7 @@ def make(name: str, model: Any, folder: str) -> dict[str, Any]:
     return {
         "inputs": names,
         "outputs": len(outputs),
-        "frozen": twin is None,
+        "frozen": twin is None and freezes,
         # What no output needs is not in a frozen graph.
         "weights": sorted(d for d in map(digest, model.get_weights()) if d in constants),
         "summary": shown.getvalue(),
@@ -170,11 +175,21 @@ def judge(task: dict[str, Any]) -> dict[str, Any]:
         verdict["weights"] = sorted(digest(w) for w in model.get_weights())
     if [x.shape for x in got] != [x.shape for x in wanted]:
         raise AssertionError(f"shapes {[x.shape for x in got]}, {[x.shape for x in wanted]}")
-    verdict["error"] = max(
-        float(np.abs(g - w).max() / (np.abs(w).max() or 1.0))
-        for g, w in zip(got, wanted, strict=True)
-    )
+    verdict["error"] = max(difference(g, w) for g, w in zip(got, wanted, strict=True))
     return verdict
+
+
+def difference(got: Any, wanted: Any) -> float:
+    """The largest difference, relative to the largest value; what is no number must be equal."""
+    if wanted.dtype.kind not in "fiu":
+        return float(not np.array_equal(got, wanted))
+    if not wanted.size:
+        return 0.0
+    got, wanted = got.astype("float64"), wanted.astype("float64")
+    if not np.array_equal(np.isfinite(got), np.isfinite(wanted)):
+        return float("inf")
+    apart = np.abs(np.where(np.isfinite(wanted), got - wanted, 0.0)).max()
+    return float(apart / (np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0) or 1.0))
 
 
 def guarded(work: Any, *arguments: Any) -> dict[str, Any]:
@@ -197,8 +212,11 @@ def main() -> None:
             keras.utils.set_random_seed(0)
             if task.get("fresh_names"):
                 keras.backend.clear_session()
-            found[name] = guarded(lambda name=name, build=build: make(name, build(),
-                                                                     task["folder"]))
+            found[name] = guarded(
+                lambda name=name, build=build: make(
+                    name, build(), task["folder"], task.get("freeze", True)
+                )
+            )
         result: Any = found
     else:
         result = [guarded(judge, each) for each in task["judge"]]

@@ -1,4 +1,4 @@
-"""The functions that a graph needs, and the definitions of its ops."""
+"""The definitions of the ops that a graph uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modelfmt import proto
 from modelfmt.errors import UnsupportedError
 from modelfmt.graph import Func, Function, Node
 from modelfmt.ops import opdefs
-from modelfmt.tf.graphdef import WireFunction, WireGraph
-from modelfmt.tf.library import needed_functions, op_def, op_list
+from modelfmt.tf.graphdef import WireGraph
+from modelfmt.tf.library import op_def, op_list
 
 
 def library(**bodies: list[Node]) -> dict[str, Function]:
@@ -27,46 +27,6 @@ def library(**bodies: list[Node]) -> dict[str, Function]:
                 assert isinstance(value, Func)
                 added.attr[key].func.name = value.name
     return dict(WireGraph(graph.SerializeToString()).functions)
-
-
-def call(name: str, **attrs: Any) -> Node:
-    return Node(name, "Op", [], attrs)
-
-
-def needed(functions: dict[str, Function], *nodes: Node) -> list[str]:
-    return [name for name, _ in needed_functions({n.name: n for n in nodes}, functions)]
-
-
-def test_what_is_called_directly_or_through_others() -> None:
-    functions = library(
-        d=[], a=[call("x", f=Func("b"))], b=[call("y", f=Func("a"))], twin=[call("z", f=Func("d"))]
-    )
-    assert needed(functions, call("n", f=Func("a"))) == ["a", "b"]
-    assert needed(functions) == []
-
-
-@pytest.mark.parametrize(
-    "node",
-    [
-        call("n", f=Func("a")), call("n", branches=[Func("zz"), Func("a")]),
-        call("n", f=Func("zz", {"inner": Func("a")})), Node("n", "a"),
-    ],
-    ids=["attr", "list", "attr of an attr", "op"],
-)  # fmt: skip
-def test_how_a_function_is_called(node: Node) -> None:
-    assert needed(library(a=[], b=[]), node) == ["a"]
-
-
-def test_functions_keep_their_bytes() -> None:
-    functions = library(a=[call("x", f=Func("b"))])
-    (found,) = needed_functions({"n": Node("n", "a")}, functions)
-    assert isinstance(found[1], WireFunction)
-    assert proto.FunctionDef.FromString(bytes(found[1].raw)).node_def[0].name == "x"  # type: ignore[arg-type]
-
-
-def test_a_function_that_stands_in_no_file() -> None:
-    with pytest.raises(UnsupportedError):
-        needed({"a": Function("a", {}, [], {})}, Node("n", "a"))
 
 
 def test_ops_are_listed_once_by_name_and_unknown_ones_are_not() -> None:
