@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _UNITS = ("B", "KiB", "MiB", "GiB")
+_SAVER = ("version", "filename_tensor", "save_tensor", "restore_op")
+#: Of a collection so many names are listed, while they fit into so many characters.
+_NAMES, _NAMES_WIDTH = 8, 80
 
 
 def size(count: float) -> str:
@@ -57,8 +60,13 @@ def render_dump(report: dict[str, Any]) -> str:
         ]
         lines += [f"signature {key}:", *table([r[0].rstrip("s"), *r[1:]] for r in rows)]
     if report.get("collections"):
-        rows = [[key, str(count)] for key, count in report["collections"].items()]
+        rows = [_collection(key, found) for key, found in report["collections"].items()]
         lines += ["collections:", *table(rows)]
+    if report.get("saver"):
+        rows = [[key.replace("_", " "), _one_line(report["saver"][key])] for key in _SAVER]
+        lines += ["saver:", *table(rows)]
+    if report.get("assets"):
+        lines += ["assets:", *table(map(_asset, report["assets"]))]
     tensors = report["tensors"]
     if tensors:
         total = sum(row["nbytes"] for row in tensors)
@@ -74,6 +82,37 @@ def _end(row: dict[str, Any]) -> list[str]:
 
 def _layer(row: dict[str, Any]) -> list[str]:
     return [row["name"], row["class_name"], f"{row['parameters']:,}" if row["weights"] else ""]
+
+
+def _collection(key: str, found: dict[str, Any]) -> list[str]:
+    """A line of few names: a model may have thousands of variables."""
+    names: list[str] = []
+    for row in found["rows"]:
+        left = _NAMES_WIDTH - sum(len(name) + 2 for name in names)
+        name = _entry(row)
+        if names and (len(names) == _NAMES or len(name) > left):
+            break
+        names.append(name if len(name) <= left else f"{name[: left - 3]}...")
+    more = found["count"] - len(names)
+    listed = ", ".join(names) + (f", and {more} more" if more else "")
+    return [_one_line(key), found["type"] or found["kind"] or "?", str(found["count"]), listed]
+
+
+def _entry(row: dict[str, Any]) -> str:
+    """What one calls an entry of a collection."""
+    for key in ("name", "filename", "restore_op", "value", "text", "type_url"):
+        if row.get(key) is not None:
+            return _one_line(str(row[key]))
+    return size(row["nbytes"])
+
+
+def _asset(row: dict[str, Any]) -> list[str]:
+    return [_one_line(row["filename"]), _one_line(row["tensor"])]
+
+
+def _one_line(text: str) -> str:
+    """``text`` with what would break a line made visible."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _tensor(row: dict[str, Any]) -> list[str]:

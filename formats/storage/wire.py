@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import mmap
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple, TypeAlias
 
 from modelfmt.errors import CorruptFileError, TruncatedError, UnsupportedError, Where
@@ -86,6 +86,11 @@ def fields(
         item = _field(buf, pos, end)
         yield item
         pos = item[3] + item[4]
+
+
+def without(buf: Buffer, known: Container[int]) -> bytes:
+    """The fields of a message whose numbers are not among ``known``, as they stand. As ``scan``."""
+    return b"".join(buf[s.start : s.end] for s in scan(buf) if s.field not in known)
 
 
 def _field(buf: Buffer, start: int, end: int) -> tuple[int, int, int, int, int]:

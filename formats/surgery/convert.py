@@ -16,13 +16,14 @@ from modelfmt.container import Container
 from modelfmt.errors import ConversionError, ModelFormatError, UnsupportedError, Where, located
 from modelfmt.graph import Graph
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.graphs.inline import inline
+from modelfmt.graphs.conditionals import look
 from modelfmt.graphs.view import View
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
 from modelfmt.network import Network
 from modelfmt.storage.output import check_output
 from modelfmt.surgery.opening import open as open_container
+from modelfmt.surgery.stated import stated_or_recognised
 from modelfmt.tensor import Tensor
 
 _BY_EXTENSION = {
@@ -74,7 +75,8 @@ def convert(
         destination: the file to write; its extension tells the kind unless ``to`` does.
         from_kind: overrides what the content of ``source`` says.
         to: graphdef, metagraph, savedmodel, keras-h5 or keras.
-        keras: the Keras major (2 or 3) for which an .h5 is written.
+        keras: the Keras major (2 or 3) for which an .h5 is written; a SavedModel for 2 holds what
+            tf.keras' load_model needs.
         inputs: tensors of a graph to take as inputs; its Placeholders where left out.
         outputs: tensors of a graph to take as outputs; its sinks where left out.
         signature: of a .meta or SavedModel, where neither inputs nor outputs are given;
@@ -98,12 +100,15 @@ def convert(
             expected=f"one of {', '.join(_WRITTEN)}",
         )
     if keras not in (2, 3) or (kind == "keras" and keras != 3):
-        raise UsageError("no such target", expected="--keras 2 (.h5 only) or 3", found=keras)
+        raise UsageError(
+            "no such target", expected="--keras 2 (.h5 and SavedModel only) or 3", found=keras
+        )
     check_output(destination, force=force)
     target = _Target(destination, kind, keras, force)
     with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
         ends = _Ends(inputs, outputs, signature)
-        if kind in _OF_GRAPHS and container.has_graph and not container.has_network:
+        layered = kind not in _OF_GRAPHS or target.holds_layers
+        if not layered and container.has_graph and not container.has_network:
             tensors = _write_graph_to(target, container, ends)
             layers = 0
         else:
@@ -134,6 +139,11 @@ class _Target(NamedTuple):
     keras: int
     force: bool
 
+    @property
+    def holds_layers(self) -> bool:
+        """Whether it is a SavedModel that states its layers beside the graph."""
+        return self.kind == "savedmodel" and self.keras == 2
+
 
 def _write_graph_to(target: _Target, container: Container, ends: _Ends) -> list[Tensor]:
     """A graph as a graph: its nodes stay what they are. The variables that it ends up with."""
@@ -155,7 +165,13 @@ def _write_graph_to(target: _Target, container: Container, ends: _Ends) -> list[
 
 def _write_network_to(target: _Target, network: Network) -> None:
     """Layers, as a graph or as layers."""
-    if target.kind in ("metagraph", "savedmodel"):
+    if target.holds_layers:
+        from modelfmt.surgery.serving import write_keras2_savedmodel
+
+        infer_specs(network)
+        infer_specs(legalise(network, 2))
+        write_keras2_savedmodel(network, target.path, force=target.force)
+    elif target.kind in ("metagraph", "savedmodel"):
         from modelfmt.surgery.serving import model_of_network, write_model
 
         write_model(model_of_network(network), target.path, target.kind, force=target.force)
@@ -177,6 +193,9 @@ def network_of(
 ) -> Network:
     """The bound layers of any container: those it states, else those recognised in its graph.
 
+    A SavedModel of tf.keras states layers beside its graph; they are those of the whole model, so
+    inputs, outputs or a signature ask for the graph.
+
     Raises:
         UnrecognisedGraphError, UnknownLayerError, MismatchError: the layers cannot be had.
         UnsupportedError: neither layers nor a graph.
@@ -185,7 +204,13 @@ def network_of(
         return bind(container.network)
     if not container.has_graph:
         raise ConversionError("weights only: the file states no layers, and holds no graph")
-    return recognise(*_seen(container, inputs, outputs, signature))
+
+    def recognised() -> Network:
+        return recognise(*_seen(container, inputs, outputs, signature))
+
+    if inputs or outputs or signature:
+        return recognised()
+    return stated_or_recognised(container, recognised)
 
 
 def _seen(
@@ -198,14 +223,14 @@ def _seen(
     from modelfmt.tf.metagraph import GraphWithVariables
 
     if not isinstance(container, GraphWithVariables):
-        return View(inline(container.graph), inputs, outputs), {}
+        return look(container.graph, inputs, outputs), {}
     names: dict[str, str] = {}
     if not inputs and not outputs:
         found = container.metagraph.signature(signature)
         if found is not None:
             names = {info.tensor: key for key, info in found.inputs.items()}
             inputs, outputs = list(names), [info.tensor for info in found.outputs.values()]
-    return View(container.graph, inputs, outputs, container.values), names
+    return look(container.graph, inputs, outputs, container.values), names
 
 
 def kind_of_output(path: str) -> str:
@@ -213,6 +238,8 @@ def kind_of_output(path: str) -> str:
     name = os.path.basename(os.fspath(path))
     if name.endswith(".weights.h5"):
         return "keras-weights"
+    if name.endswith(".meta.pbtxt"):
+        return "metagraph"
     kind = _BY_EXTENSION.get(os.path.splitext(name)[1])
     if kind is None:
         raise UsageError(

@@ -9,7 +9,8 @@ The schema, which ``--json`` prints as it is:
     ops             {op: count} of a graph; functions: {name: count of nodes}
     tags            of a SavedModel's MetaGraph
     signatures      {key: {"inputs", "outputs"}}, rows as above with "tensor", the graph's name
-    collections     {key: count}
+    collections     {key: {"kind", "type", "count", "rows"}}; saver; assets: collection_rows.py
+                    tells of their rows
     tensors         [{"name", "path", "dtype", "shape", "nbytes"}], with digest also "sha256"
     oddities        [sentence]: what is unusual about the file, or could not be read
 """
@@ -27,10 +28,10 @@ from modelfmt.errors import ModelFormatError
 from modelfmt.graph import Graph
 from modelfmt.network import Layer, Network, Ref
 from modelfmt.surgery.opening import open as open_container
+from modelfmt.surgery.stated import network_of_savedmodel
 from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
-    from modelfmt.proto import CollectionDef
     from modelfmt.tf.metagraph import TensorInfo
 
 Report = dict[str, Any]
@@ -81,11 +82,15 @@ def _network(container: Container, report: Report) -> None:
             report["versions"][name] = value
     if container.kind == "keras-weights":
         report["oddities"].append("weights only: the file states no layers to put them in")
-    if not container.has_network:
+    network = container.network if container.has_network else network_of_savedmodel(container)
+    if network is None:
         return
-    network = container.network
     report["name"] = network.name
     report["layers"] = list(_layers(network))
+    if not container.has_network:  # a SavedModel of tf.keras: its graph tells the ends
+        if "keras_version" in network.extras:
+            report["versions"]["keras_version"] = network.extras["keras_version"]
+        return
     report["inputs"] = [_end(network, ref) for ref in network.inputs]
     report["outputs"] = [_end(network, ref) for ref in network.outputs]
 
@@ -135,10 +140,17 @@ def _graph(container: Container, report: Report) -> None:
 
 
 def _metagraph(container: Container, report: Report) -> None:
-    """Signatures and collections; the serving signature tells the inputs and outputs."""
+    """Signatures, collections, saver, assets; the serving signature tells inputs and outputs."""
     metagraph = getattr(container, "metagraph", None)
     if metagraph is None:
         return
+    from modelfmt.surgery.collection_rows import (
+        asset_rows,
+        broken_collections,
+        collection_rows,
+        saver_row,
+    )
+
     info = metagraph.message.meta_info_def
     if info.tensorflow_version:
         report["versions"]["tensorflow"] = info.tensorflow_version
@@ -147,14 +159,14 @@ def _metagraph(container: Container, report: Report) -> None:
         key: {"inputs": _infos(signature.inputs), "outputs": _infos(signature.outputs)}
         for key, signature in metagraph.signatures.items()
     }
-    report["collections"] = {
-        key: _count(metagraph.message.collection_def[key])
-        for key in sorted(metagraph.message.collection_def)
-    }
     serving = metagraph.signature()
     if serving is not None:
         report["inputs"] = _infos(serving.inputs)
         report["outputs"] = _infos(serving.outputs)
+    report["collections"] = collection_rows(metagraph)
+    report["oddities"] += map(str, broken_collections(metagraph, container.path))
+    report["saver"] = saver_row(metagraph)
+    report["assets"] = asset_rows(metagraph)
 
 
 def _infos(infos: Mapping[str, TensorInfo]) -> list[Report]:
@@ -167,11 +179,6 @@ def _infos(infos: Mapping[str, TensorInfo]) -> list[Report]:
         }
         for key, info in infos.items()
     ]
-
-
-def _count(collection: CollectionDef) -> int:
-    kind = collection.WhichOneof("kind")
-    return 0 if kind is None else len(getattr(collection, kind).value)
 
 
 def _outputs(graph: Graph) -> Iterator[Report]:

@@ -82,8 +82,8 @@ def assets_of(container: Container) -> dict[str, str]:
 
     if not isinstance(container, SavedModel):
         return {}
-    listed = container.metagraph.message.asset_file_def
-    return asset_files(container.folder, [(a.tensor_info.name, a.filename) for a in listed])
+    listed = container.metagraph.assets
+    return asset_files(container.folder, [(asset.tensor, asset.filename) for asset in listed])
 
 
 def asset_files(folder: str, listed: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -18,13 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from modelfmt.container import Container
 from modelfmt.dtypes import DType
-from modelfmt.errors import (
-    ConversionError,
-    CorruptFileError,
-    MissingError,
-    Where,
-    located,
-)
+from modelfmt.errors import ConversionError, MissingError, located
 from modelfmt.graph import Graph, Node, parse_input
 from modelfmt.graphs.inline import inline
 from modelfmt.graphs.saver import Variable, made_node, read_node_of, variable_nodes
@@ -34,6 +28,7 @@ from modelfmt.surgery.kept import Kept, KeptGraph, free_name, redirected
 from modelfmt.surgery.tables import assets_of
 from modelfmt.surgery.weights import Uses, is_trained, variable_name
 from modelfmt.tensor import Tensor
+from modelfmt.tf.collections import VariableDef
 from modelfmt.tf.metagraph import GraphWithVariables, MetaGraph, Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
 
@@ -180,19 +175,16 @@ def _reader(kept: Kept, name: str, dtype: DType, *, resource: bool) -> str:
 
 def _trained(metagraph: MetaGraph) -> dict[str, bool]:
     """Whether each variable is trained, by name, as the collections or the object graph say."""
-    from modelfmt import proto
-
     trained: dict[str, bool] = {}
     for key in ("variables", "trainable_variables"):
-        if key in metagraph.message.collection_def:
-            for raw in metagraph.message.collection_def[key].bytes_list.value:
-                try:
-                    stated = proto.VariableDef.FromString(raw)
-                except proto.DecodeError as error:
-                    raise CorruptFileError(
-                        f"not a VariableDef ({error})", where=Where(key=f'collection "{key}"')
-                    ) from None
-                trained[stated.variable_name.removesuffix(":0")] = key == "trainable_variables"
+        collection = metagraph.collections.get(key)
+        if collection is None:
+            continue
+        if collection.errors:
+            raise collection.errors[0]
+        for value in collection.values:
+            if isinstance(value, VariableDef):
+                trained[value.name.removesuffix(":0")] = key == "trainable_variables"
     for node in metagraph.message.object_graph_def.nodes:
         if node.WhichOneof("kind") == "variable":
             trained[node.variable.name] = node.variable.trainable

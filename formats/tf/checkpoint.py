@@ -65,7 +65,9 @@ def find_checkpoint(path: str) -> Found | None:
 
 def _latest(folder: str) -> Found:
     prefix = checkpoint_state.latest_prefix(folder)
-    found = _of_file(prefix) if os.path.isfile(prefix) else None
+    # A file called so is this one, or another of its kind: following it could go on for ever.
+    is_state = os.path.basename(prefix) == checkpoint_state.NAME
+    found = _of_file(prefix) if os.path.isfile(prefix) and not is_state else None
     found = found or _of_prefix(prefix)
     if found is None:
         raise MissingError(

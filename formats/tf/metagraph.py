@@ -4,6 +4,9 @@
     6 asset_file_def  7 object_graph_def
 
 The graph stays where it is, the rest is parsed. Source: tensorflow/core/protobuf/meta_graph.proto.
+
+A file PREFIX.meta, or in text also PREFIX.meta.pbtxt or PREFIX.pbtxt, has its variables in the
+checkpoint PREFIX.
 """
 
 from __future__ import annotations
@@ -25,12 +28,25 @@ from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, SourceFile, piece_bytes
 from modelfmt.storage.splice import splice
 from modelfmt.tensor import Tensor
+from modelfmt.tf.collections import Collection, read_collection
+from modelfmt.tf.defs import AssetFileDef, SaverDef, read_asset_file_def, read_saver_def
 from modelfmt.tf.graphdef import WireGraph
 
 if TYPE_CHECKING:
     from modelfmt.tf.checkpoint import Checkpoint
 
 _GRAPH_DEF = 2
+_SUFFIXES = (".meta.pbtxt", ".meta", ".pbtxt")
+_ASSETS = "saved_model_assets"  # where TensorFlow 1 listed them before asset_file_def
+
+
+def checkpoint_prefix(path: str) -> str | None:
+    """The prefix of the checkpoint that belongs to a .meta file; None for another name."""
+    for suffix in _SUFFIXES:
+        if path.endswith(suffix):
+            prefix = path.removesuffix(suffix)
+            return prefix if os.path.basename(prefix) else None
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +104,33 @@ class MetaGraph:
     @property
     def tags(self) -> tuple[str, ...]:
         return tuple(self.message.meta_info_def.tags)
+
+    @cached_property
+    def collections(self) -> Mapping[str, Collection]:
+        """The collections by key, in order of the keys; entries are decoded when asked for."""
+        stored = self.message.collection_def
+        return {
+            key: read_collection(key, stored[key].SerializeToString(deterministic=True))
+            for key in sorted(stored)
+        }
+
+    @property
+    def saver(self) -> SaverDef | None:
+        """The nodes that save and restore the variables, where the file names them."""
+        if not self.message.HasField("saver_def"):
+            return None
+        return read_saver_def(self.message.saver_def.SerializeToString(deterministic=True))
+
+    @property
+    def assets(self) -> list[AssetFileDef]:
+        """The files that belong to the graph, in the order of the list."""
+        if self.message.asset_file_def or _ASSETS not in self.collections:
+            return [
+                read_asset_file_def(asset.SerializeToString(deterministic=True))
+                for asset in self.message.asset_file_def
+            ]
+        listed = self.collections[_ASSETS].values
+        return [value for value in listed if isinstance(value, AssetFileDef)]
 
     @cached_property
     def signatures(self) -> dict[str, Signature]:
@@ -159,7 +202,7 @@ class GraphWithVariables(Container):
 
 
 class MetaGraphFile(GraphWithVariables):
-    """A .meta file, binary or text, with the checkpoint of the same prefix where there is one.
+    """A .meta file, binary or text, with the checkpoint of its prefix where there is one.
 
     Kind ``metagraph``.
     """
@@ -179,12 +222,12 @@ class MetaGraphFile(GraphWithVariables):
 
     @cached_property
     def checkpoint(self) -> Checkpoint | None:
-        from modelfmt.tf.checkpoint import Checkpoint
+        from modelfmt.tf.checkpoint import Checkpoint, find_checkpoint
 
-        prefix = self.path.removesuffix(".meta")
-        if not any(os.path.exists(p) for p in (f"{prefix}.index", prefix)) or prefix == self.path:
+        prefix = checkpoint_prefix(self.path)
+        if prefix is None or os.path.isdir(prefix) or find_checkpoint(prefix) is None:
             return None
-        return Checkpoint(prefix)
+        return Checkpoint(prefix, verify=True)
 
     def close(self) -> None:
         self._file.close()

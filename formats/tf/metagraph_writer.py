@@ -1,6 +1,7 @@
 """MetaGraphDef, writing: a graph whose weights are variables, with its checkpoint beside it.
 
-    PREFIX.meta                    the MetaGraphDef (metagraph.py tells the fields)
+    PREFIX.meta                    the MetaGraphDef (metagraph.py tells the fields); or its text
+                                   form, as PREFIX.meta.pbtxt or PREFIX.pbtxt
     PREFIX.index, PREFIX.data-*    the variables
     checkpoint                     says that PREFIX is the folder's latest
 
@@ -15,22 +16,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from modelfmt import proto
 from modelfmt.errors import MismatchError, Where
-from modelfmt.graph import Graph, Node
-from modelfmt.graphs.saver import Saver, Variable, with_saver
+from modelfmt.graph import Dims, Function, Graph, Node, called_functions
+from modelfmt.graphs.saver import Variable, with_saver
 from modelfmt.storage import wire
-from modelfmt.storage.files import Piece, atomic_output, write_pieces
+from modelfmt.storage.files import Piece, atomic_output, piece_bytes, write_pieces
 from modelfmt.storage.output import OutputExistsError, check_output
 from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 from modelfmt.tf import checkpoint_state
 from modelfmt.tf.bundle import data_path
 from modelfmt.tf.bundle_writer import write_bundle
-from modelfmt.tf.graphdef import PRODUCER, WireFunction, check_size
-from modelfmt.tf.library import needed_functions, op_list
-from modelfmt.tf.metagraph import Signature, TensorInfo
+from modelfmt.tf.collections import variable_def, write_variable_def
+from modelfmt.tf.defs import saver_def, write_saver_def
+from modelfmt.tf.functiondef import write_library
+from modelfmt.tf.graphdef import PRODUCER, check_size
+from modelfmt.tf.library import op_list
+from modelfmt.tf.metagraph import Signature, TensorInfo, checkpoint_prefix
 from modelfmt.tf.nodedef import write_node
 
-_GRAPH_DEF, _NODE, _LIBRARY, _FUNCTION, _VERSIONS = 2, 1, 2, 1, 4
+_GRAPH_DEF, _NODE, _LIBRARY, _VERSIONS = 2, 1, 2, 4
 SERVING = "serving_default"
 _PREDICT = "tensorflow/serving/predict"
 _TABLES = "init_all_tables"
@@ -61,19 +65,19 @@ class Model:
 def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
     """Write a .meta file, its checkpoint and the folder's ``checkpoint`` file.
 
-    The .meta appears last, when the rest is whole and on disk. A model without variables has no
-    checkpoint.
+    A name that ends in ``.pbtxt`` asks for text. The .meta appears last, when the rest is whole
+    and on disk. A model without variables has no checkpoint.
 
     Raises:
         OutputExistsError: one of the files exists, and not ``force``.
-        MismatchError: a path that does not end in ``.meta``.
+        MismatchError: a path that does not end in ``.meta`` or ``.pbtxt``.
         UnsupportedError: the message would pass protobuf's limit of 2 GiB.
     """
-    prefix = path.removesuffix(".meta")
-    if prefix == path or not os.path.basename(prefix):
+    prefix = checkpoint_prefix(path)
+    if prefix is None:
         raise MismatchError(
             "the checkpoint would have no prefix of its own", where=Where(path),
-            expected="a name that ends in .meta",
+            expected="a name that ends in .meta, .meta.pbtxt or .pbtxt",
         )
     if model.variables:
         for name in (f"{prefix}.index", data_path(prefix, 0, 1)):
@@ -81,6 +85,8 @@ def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
     earlier = _state(os.path.dirname(prefix), force=force) if model.variables else []
     pieces = metagraph_pieces(model)
     check_size(pieces, path, "MetaGraphDef")
+    if path.endswith(".pbtxt"):
+        pieces = [_format_text(pieces)]
     with atomic_output(path, force=force) as out:
         write_pieces(out.file, pieces)
         out.file.flush()
@@ -96,8 +102,8 @@ def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
 
 def stored(variables: Sequence[Variable]) -> Iterator[Tensor]:
     """The tensors of the checkpoint, in order of their keys, as a Saver saves them."""
-    for variable in sorted(variables, key=lambda variable: variable.name):
-        yield variable.value.renamed(variable.name)
+    for variable in sorted(variables, key=lambda variable: variable.checkpoint_key):
+        yield variable.value.renamed(variable.checkpoint_key)
 
 
 def _state(folder: str, *, force: bool) -> list[str]:
@@ -125,13 +131,13 @@ def metagraph_pieces(
     Read by: ``metagraph.MetaGraph``.
     """
     nodes, variables, saver = with_saver(model.graph, model.variables)
-    functions = dict(needed_functions(nodes, model.graph.functions))
+    functions = called_functions(nodes, model.graph.functions)
     head, tail = proto.MetaGraphDef(), proto.MetaGraphDef()
     head.meta_info_def.tags.extend(tags)
     head.meta_info_def.tensorflow_version = model.tensorflow
     head.meta_info_def.stripped_op_list.op.extend(op_list(nodes, functions))
     if saver is not None:
-        _fill_saver(tail.saver_def, saver)
+        tail.saver_def.MergeFromString(write_saver_def(saver_def(saver)))
     _fill_variables(tail, variables)
     if model.table_initializers:
         tail.collection_def["table_initializer"].node_list.value.extend(model.table_initializers)
@@ -149,14 +155,20 @@ def metagraph_pieces(
 
 
 def _graph_pieces(
-    nodes: Mapping[str, Node], functions: Mapping[str, WireFunction], producer: int
+    nodes: Mapping[str, Node], functions: Mapping[str, Function], producer: int
 ) -> list[Piece]:
     pieces = [piece for node in nodes.values() for piece in delimited(_NODE, write_node(node))]
-    library = [piece for f in functions.values() for piece in delimited(_FUNCTION, [f.raw])]
+    library = write_library(functions)
     if library:
         pieces += delimited(_LIBRARY, library)
-    versions = wire.varint_field(1, producer) if producer else b""
-    return [*pieces, wire.length_delimited(_VERSIONS, versions)]
+    if producer:  # a file without versions means the oldest, and stays without
+        pieces.append(wire.length_delimited(_VERSIONS, wire.varint_field(1, producer)))
+    return pieces
+
+
+def _format_text(pieces: Sequence[Piece]) -> bytes:
+    data = b"".join(piece_bytes(piece) for piece in pieces)
+    return proto.format_text(proto.MetaGraphDef.FromString(data)).encode()
 
 
 def _run_all(names: Sequence[str], nodes: Mapping[str, Node]) -> Node:
@@ -167,38 +179,17 @@ def _run_all(names: Sequence[str], nodes: Mapping[str, Node]) -> Node:
     return Node(name, "NoOp", [f"^{name}" for name in names])
 
 
-def _fill_saver(message: proto.SaverDef, saver: Saver) -> None:
-    message.filename_tensor_name = f"{saver.filename}:0"
-    message.save_tensor_name = f"{saver.save}:0"
-    message.restore_op_name = saver.restore
-    message.max_to_keep = 5
-    message.keep_checkpoint_every_n_hours = 10000.0
-    message.version = proto.SaverDef.CheckpointFormatVersion.V2
-
-
 def _fill_variables(message: proto.MetaGraphDef, variables: Sequence[Variable]) -> None:
     """The collections that tell Python of the variables, each a list of VariableDefs."""
     if not variables:
         return
-    listed = [variable_def(variable) for variable in variables]
+    listed = [write_variable_def(variable_def(variable)) for variable in variables]
     trained = [d for d, v in zip(listed, variables, strict=True) if v.trainable]
     for key, values in (
         ("variables", listed), ("model_variables", listed), ("trainable_variables", trained),
     ):  # fmt: skip
         if values:
             message.collection_def[key].bytes_list.value.extend(values)
-
-
-def variable_def(variable: Variable) -> bytes:
-    """The VariableDef of a variable."""
-    return proto.VariableDef(
-        variable_name=f"{variable.name}:0",
-        initializer_name=variable.initializer,
-        snapshot_name=f"{variable.read}:0",
-        initial_value_name=f"{variable.initial_value}:0",
-        is_resource=variable.is_resource,
-        trainable=variable.trainable,
-    ).SerializeToString(deterministic=True)
 
 
 def fill_signature(message: proto.SignatureDef, signature: Signature) -> None:
@@ -212,9 +203,14 @@ def fill_signature(message: proto.SignatureDef, signature: Signature) -> None:
 def _fill_info(message: proto.TensorInfo, info: TensorInfo) -> None:
     message.name = info.tensor if ":" in info.tensor else f"{info.tensor}:0"
     message.dtype = info.dtype.enum if info.dtype is not None else 0
-    if info.shape is None:
-        message.tensor_shape.unknown_rank = True
-    else:
-        message.tensor_shape.SetInParent()
-        for size in info.shape:
-            message.tensor_shape.dim.add(size=-1 if size is None else size)
+    fill_shape(message.tensor_shape, info.shape)
+
+
+def fill_shape(message: proto.TensorShapeProto, shape: Dims) -> None:
+    """Write a static shape into a TensorShapeProto."""
+    message.SetInParent()
+    if shape is None:
+        message.unknown_rank = True
+        return
+    for size in shape:
+        message.dim.add(size=-1 if size is None else size)

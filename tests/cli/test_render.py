@@ -117,3 +117,66 @@ def test_a_verification() -> None:
         "y          z             1.25e-07     2        agrees",
         "long_name  q             0.5          1        DIFFERS",
     ]
+
+
+def collection(*names: str, kind: str = "node_list", of: str | None = None) -> dict[str, Any]:
+    rows = [{"name": name} for name in names]
+    return {"kind": kind, "type": of, "count": len(names), "rows": rows}
+
+
+def test_collections_saver_and_assets() -> None:
+    report = {
+        **REPORT,
+        "collections": {
+            "savers": {
+                "kind": "bytes_list", "type": "SaverDef", "count": 1,
+                "rows": [{"restore_op": "save/restore_all"}],
+            },
+            "steps": {"kind": "int64_list", "type": None, "count": 1, "rows": [{"value": 0}]},
+            "train_op": collection("Adam"),
+            "variables": collection("w:0", "b:0", kind="bytes_list", of="VariableDef"),
+            "words": {
+                "kind": "bytes_list", "type": None, "count": 2,
+                "rows": [{"nbytes": 2, "text": "hi"}, {"nbytes": 3, "text": None}],
+            },
+        },
+        "saver": {
+            "filename_tensor": "save/Const:0", "save_tensor": "save/done:0", "version": "V2",
+            "restore_op": "save/restore_all", "max_to_keep": 5, "sharded": False,
+            "keep_checkpoint_every_n_hours": 10000.0,
+        },
+        "assets": [{"tensor": "Const:0", "filename": "vocab.txt"}],
+    }  # fmt: skip
+    text = """\
+collections:
+  savers     SaverDef     1  save/restore_all
+  steps      int64_list   1  0
+  train_op   node_list    1  Adam
+  variables  VariableDef  2  w:0, b:0
+  words      bytes_list   2  hi, 3 B
+saver:
+  version          V2
+  filename tensor  save/Const:0
+  save tensor      save/done:0
+  restore op       save/restore_all
+assets:
+  vocab.txt  Const:0
+"""
+    assert text in render_dump(report)
+
+
+def test_a_collection_of_thousands_is_one_line() -> None:
+    many = {
+        "many": collection(*(f"v{k}" for k in range(5000))),
+        "long": collection("n" * 5000, "m" * 70),
+        "none": collection(),
+        "two\nlines": collection("a\nb"),
+    }
+    lines = render_dump({**REPORT, "collections": many, "saver": None}).splitlines()
+    at = lines.index("collections:")
+    assert lines[at + 1].split(maxsplit=3)[2:] == [
+        "5000", "v0, v1, v2, v3, v4, v5, v6, v7, and 4992 more",
+    ]  # fmt: skip
+    assert lines[at + 2].endswith("n..., and 1 more") and len(lines[at + 2]) < 130
+    assert lines[at + 3].split() == ["none", "node_list", "0"]
+    assert lines[at + 4].endswith("a\\nb") and lines[at + 5].startswith("tensors:")

@@ -123,3 +123,12 @@ def test_fixed_past_the_end() -> None:
         wire.read_fixed32(b"\0\0\0", 0)
     with pytest.raises(TruncatedError):
         wire.read_fixed64(b"\0" * 8, 1)
+
+
+def test_fields_that_are_not_known_are_left() -> None:
+    later = bytes.fromhex("ca 03 01 61")  # 57: "a"
+    raw = bytes.fromhex("0a 01 78") + later + bytes.fromhex("10 01") + later
+    assert wire.without(raw, {1, 2}) == later + later
+    assert wire.without(raw, {1, 2, 57}) == b""
+    with pytest.raises(TruncatedError):
+        wire.without(raw[:-1], {1})

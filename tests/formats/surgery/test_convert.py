@@ -43,6 +43,7 @@ def weights(path: Path) -> dict[tuple[str, str], Any]:
     [
         ("a.pb", "graphdef"), ("a.pbtxt", "graphdef"), ("a.h5", "keras-h5"),
         ("a.hdf5", "keras-h5"), ("a.keras", "keras"), ("a.meta", "metagraph"),
+        ("a.meta.pbtxt", "metagraph"),
         ("a.ckpt", "checkpoint"), ("a.index", "checkpoint"), ("folder", "savedmodel"),
         ("a.weights.h5", "keras-weights"), ("x.y/a.b.pb", "graphdef"),
     ],
@@ -97,6 +98,18 @@ def test_a_major_that_there_is_not(tmp_path: Path, end: str, keras: int) -> None
 def test_the_kind_may_be_said(tmp_path: Path) -> None:
     convert(H5, tmp_path / "out.bin", to="graphdef", from_kind="keras-h5")
     assert modelfmt.dump(tmp_path / "out.bin")["kind"] == "graphdef"
+
+
+@pytest.mark.parametrize(("name", "to"), [("m.pbtxt", "metagraph"), ("m.meta.pbtxt", None)])
+def test_a_metagraph_in_text(tmp_path: Path, name: str, to: str | None) -> None:
+    done = convert(H5, tmp_path / name, to=to)
+    assert done.kind == "metagraph" and (tmp_path / "m.index").exists()
+    assert (tmp_path / name).read_text().startswith("meta_info_def")
+    convert(H5, tmp_path / "other.meta")
+    with modelfmt.open(tmp_path / name) as a, modelfmt.open(tmp_path / "other.meta") as b:
+        assert list(a.graph) == list(b.graph) and list(a.tensors) == list(b.tensors)
+        for key in a.tensors:
+            np.testing.assert_array_equal(a.tensors[key].numpy(), b.tensors[key].numpy())
 
 
 def test_inputs_and_outputs_cut_a_graph(tmp_path: Path) -> None:

@@ -155,3 +155,25 @@ def test_the_kind_may_be_said(tmp_path: Path) -> None:
     path = tmp_path / "odd"
     path.write_bytes(b"\xca\x03\x02hi")
     assert dump(path, kind="graphdef")["ops"] == {}
+
+
+def test_a_metagraph(tmp_path: Path) -> None:
+    text = """
+    graph_def { node { name: "x" op: "Placeholder" } }
+    saver_def { restore_op_name: "save/restore_all" version: V2 }
+    collection_def { key: "train_op" value { node_list { value: "Adam" } } }
+    collection_def { key: "variables" value { bytes_list { value: "\\n\\tbroken" } } }
+    asset_file_def { tensor_info { name: "Const:0" } filename: "v.txt" }
+    """
+    path = tmp_path / "m.meta"
+    path.write_text(text)
+    report = dump(path)
+    assert json.loads(json.dumps(report)) == report and report["ops"] == {"Placeholder": 1}
+    assert report["collections"]["train_op"] == {
+        "kind": "node_list", "type": None, "count": 1, "rows": [{"name": "Adam"}],
+    }  # fmt: skip
+    assert report["collections"]["variables"]["count"] == 1
+    assert report["saver"]["restore_op"] == "save/restore_all"
+    assert report["assets"] == [{"tensor": "Const:0", "filename": "v.txt"}]
+    (sentence,) = report["oddities"]
+    assert sentence.startswith(f'{path}, collection "variables", entry 0: 1 of 1 entries')

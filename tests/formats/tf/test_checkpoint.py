@@ -261,3 +261,20 @@ def test_check_of_both_versions(v2: Path, v1: Path) -> None:
     with Checkpoint(str(v2)) as checkpoint:
         (error,) = checkpoint.check()
         assert isinstance(error, CorruptFileError) and 'entry "w/kernel"' in str(error)
+
+
+def test_a_state_that_names_itself(tmp_path: Path) -> None:
+    write_checkpoint_state(tmp_path, "checkpoint")
+    with pytest.raises(MissingError, match="the latest checkpoint does not exist"):
+        modelfmt.open(tmp_path)
+    write_bundle(str(tmp_path / "checkpoint"), [Tensor.from_numpy("b", np.ones(1, "f4"))])
+    with modelfmt.open(tmp_path) as found:  # a bundle may be called so as well
+        assert list(found.tensors) == ["b"]
+
+
+def test_states_that_name_each_other(tmp_path: Path) -> None:
+    for one, other in ("ab", "ba"):
+        (tmp_path / one).mkdir()
+        write_checkpoint_state(tmp_path / one, f"../{other}/checkpoint")
+    with pytest.raises(MissingError):
+        modelfmt.open(tmp_path / "a")

@@ -16,8 +16,9 @@ from modelfmt.storage import wire
 from modelfmt.storage.files import piece_bytes
 from modelfmt.tensor import Tensor
 from modelfmt.tf.bundle_writer import write_bundle
+from modelfmt.tf.checkpoint_state import write_checkpoint_state
 from modelfmt.tf.graphdef import write_graphdef
-from modelfmt.tf.metagraph import MetaGraph, MetaGraphFile
+from modelfmt.tf.metagraph import MetaGraph, MetaGraphFile, checkpoint_prefix
 
 
 def graph_bytes(folder: Path) -> bytes:
@@ -133,3 +134,86 @@ def test_the_graph_is_not_copied(tmp_path: Path) -> None:
         source = found.metagraph.graph.source
         assert piece_bytes(source) == graph_bytes(tmp_path)
         assert type(source).__name__ == "FileSpan"
+
+
+def test_collections_saver_and_assets() -> None:
+    raw = proto.parse_text(
+        """
+        saver_def { restore_op_name: "save/restore_all" version: V1 }
+        collection_def { key: "train_op" value { node_list { value: "Adam" } } }
+        collection_def { key: "a" value { int64_list { value: 1 } } }
+        asset_file_def { tensor_info { name: "Const:0" } filename: "v.txt" }
+        """,
+        proto.MetaGraphDef,
+    )
+    meta = MetaGraph(raw.SerializeToString())
+    assert list(meta.collections) == ["a", "train_op"]
+    assert meta.collections["train_op"].values == ("Adam",)
+    assert meta.saver is not None
+    assert (meta.saver.restore_op, meta.saver.version) == ("save/restore_all", 1)
+    assert [(asset.tensor, asset.filename) for asset in meta.assets] == [("Const:0", "v.txt")]
+    empty = MetaGraph(b"")
+    assert (empty.collections, empty.saver, empty.assets) == ({}, None, [])
+
+
+def test_assets_as_tensorflow_1_listed_them() -> None:
+    raw = proto.MetaGraphDef()
+    asset = proto.AssetFileDef(filename="old.txt")
+    asset.tensor_info.name = "Const:0"
+    listed = raw.collection_def["saved_model_assets"].any_list.value
+    listed.add(
+        type_url="type.googleapis.com/tensorflow.AssetFileDef", value=asset.SerializeToString()
+    )
+    listed.add(type_url="type.googleapis.com/x.Other", value=b"1")
+    assert [a.filename for a in MetaGraph(raw.SerializeToString()).assets] == ["old.txt"]
+    raw.asset_file_def.add(filename="new.txt")  # where both are, this one counts
+    assert [a.filename for a in MetaGraph(raw.SerializeToString()).assets] == ["new.txt"]
+
+
+def test_opening_decodes_no_collection() -> None:
+    raw = proto.MetaGraphDef()
+    raw.collection_def["variables"].bytes_list.value.append(b"\x0a\x09short")
+    meta = MetaGraph(raw.SerializeToString())
+    found = meta.collections["variables"]
+    assert found.entries == (b"\x0a\x09short",) and "_decoded" not in vars(found)
+    assert len(found.errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [
+        ("m.meta", "m"),
+        ("m.meta.pbtxt", "m"),
+        ("m.pbtxt", "m"),
+        ("a.b/m.ckpt-7.meta", "a.b/m.ckpt-7"),
+        ("m.pb", None),
+        ("m", None),
+        (".meta", None),
+        ("a/.meta.pbtxt", None),
+    ],
+)
+def test_the_prefix_of_a_checkpoint(name: str, prefix: str | None) -> None:
+    assert checkpoint_prefix(name) == prefix
+
+
+@pytest.mark.parametrize("name", ["model.meta", "model.meta.pbtxt", "model.pbtxt"])
+def test_a_text_file_has_a_checkpoint_by_each_of_its_names(tmp_path: Path, name: str) -> None:
+    raw = message(tmp_path, serving_default={"o": "y:0"})
+    (tmp_path / name).write_text(proto.format_text(proto.MetaGraphDef.FromString(raw)))
+    write_bundle(str(tmp_path / "model"), [Tensor.from_numpy("w", np.ones((4, 2), np.float32))])
+    with modelfmt.open(tmp_path / name) as found:
+        assert found.kind == "metagraph" and list(found.tensors) == ["w"]
+
+
+@pytest.mark.parametrize("other", ["folder", "file"])
+def test_what_only_has_the_name_of_a_checkpoint_is_none(tmp_path: Path, other: str) -> None:
+    raw = message(tmp_path)
+    (tmp_path / "model.pbtxt").write_text(proto.format_text(proto.MetaGraphDef.FromString(raw)))
+    if other == "folder":
+        (tmp_path / "model").mkdir()
+        write_bundle(str(tmp_path / "model/x"), [Tensor.from_numpy("w", np.ones(1, np.float32))])
+        write_checkpoint_state(tmp_path / "model", "x")
+    else:
+        (tmp_path / "model").write_text("notes\n")
+    with modelfmt.open(tmp_path / "model.pbtxt") as found:
+        assert dict(found.tensors) == {}

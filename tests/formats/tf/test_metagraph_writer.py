@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import MismatchError, UnsupportedError
 from modelfmt.graphs.variable_builder import VariableGraphBuilder
-from modelfmt.storage.files import Computed, OutputExistsError
+from modelfmt.storage.files import Computed, OutputExistsError, piece_bytes
 from modelfmt.tensor import Tensor
 from modelfmt.tf.checkpoint_state import read_checkpoint_state, write_checkpoint_state
 from modelfmt.tf.metagraph import MetaGraphFile, Signature, TensorInfo
@@ -22,7 +23,6 @@ from modelfmt.tf.metagraph_writer import (
     Model,
     fill_signature,
     metagraph_pieces,
-    variable_def,
     write_metagraph,
 )
 
@@ -105,15 +105,6 @@ def test_the_collections(tmp_path: Path) -> None:
     }
 
 
-def test_a_variable_def() -> None:
-    kernel = model().variables[0]
-    assert proto.VariableDef.FromString(variable_def(kernel)) == proto.VariableDef(
-        variable_name="d/kernel:0", initializer_name="d/kernel/Assign",
-        snapshot_name="d/kernel/Read/ReadVariableOp:0", is_resource=True, trainable=True,
-        initial_value_name="d/kernel/Initializer/zeros:0",
-    )  # fmt: skip
-
-
 def test_a_model_without_trainable_variables_has_no_such_collection(tmp_path: Path) -> None:
     write_metagraph(model(frozen=True), str(tmp_path / "m.meta"))
     assert "trainable_variables" not in message(tmp_path / "m.meta").collection_def
@@ -194,10 +185,36 @@ def test_what_fails_on_the_way_leaves_the_old_set(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("name", ["m", "m.pb", ".meta"])
+@pytest.mark.parametrize("name", ["m", "m.pb", ".meta", ".pbtxt", ".meta.pbtxt"])
 def test_a_name_without_a_prefix(tmp_path: Path, name: str) -> None:
     with pytest.raises(MismatchError):
         write_metagraph(model(), str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["m.pbtxt", "m.meta.pbtxt"])
+def test_text(tmp_path: Path, name: str) -> None:
+    """The same message, with the checkpoint of the same prefix."""
+    write_metagraph(model(), str(tmp_path / name))
+    (tmp_path / "binary").mkdir()
+    write_metagraph(model(), str(tmp_path / "binary/m.meta"))
+    text = (tmp_path / name).read_text()
+    assert proto.parse_text(text, proto.MetaGraphDef) == message(tmp_path / "binary/m.meta")
+    for other in ("m.index", "m.data-00000-of-00001", "checkpoint"):
+        assert (tmp_path / other).read_bytes() == (tmp_path / "binary" / other).read_bytes()
+    with modelfmt.open(str(tmp_path / name)) as file:
+        assert isinstance(file, MetaGraphFile) and file.is_text
+        np.testing.assert_array_equal(file.values["d/kernel"].numpy(), KERNEL)
+    with pytest.raises(OutputExistsError):
+        write_metagraph(model(), str(tmp_path / name))
+
+
+def test_a_graph_without_versions_stays_without() -> None:
+    """Such a file means the oldest: ops removed since are still allowed in it."""
+    for producer in (0, 21):
+        pieces = metagraph_pieces(dataclasses.replace(model(), producer=producer))
+        found = proto.MetaGraphDef.FromString(b"".join(map(piece_bytes, pieces)))
+        assert found.graph_def.HasField("versions") == bool(producer)
+        assert found.graph_def.versions.producer == producer
 
 
 def test_two_gigabytes(tmp_path: Path) -> None:
@@ -261,6 +278,25 @@ def test_tensorflow_restores_trains_and_saves_again(tf: Any, tmp_path: Path) -> 
     with modelfmt.open(str(tmp_path / "again.meta")) as file:
         np.testing.assert_array_equal(file.tensors["d/kernel"].numpy(), trained)
     assert tf.train.latest_checkpoint(str(tmp_path)) == str(tmp_path / "again")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("parsed", [False, True])
+def test_tensorflow_restores_what_a_text_tells(tf: Any, tmp_path: Path, parsed: bool) -> None:
+    from google.protobuf import text_format
+
+    path, tf1, graph = tmp_path / "m.pbtxt", tf.compat.v1, tf.Graph()
+    write_metagraph(model(), str(path))
+    given = np.array([[1, 2, 3], [0, -1, 2]], "f4")
+    source: Any = str(path)
+    if parsed:
+        source = text_format.Parse(path.read_text(), tf1.MetaGraphDef())
+    with graph.as_default(), tf1.Session() as session:
+        saver = tf1.train.import_meta_graph(source)
+        saver.restore(session, str(tmp_path / "m"))
+        out = session.run("d/Sub:0", {"x:0": given})
+        np.testing.assert_allclose(out, given @ KERNEL - MEAN, rtol=1e-6)
+        assert [v.name for v in tf1.trainable_variables()] == ["d/kernel:0"]
 
 
 @pytest.mark.oracle
