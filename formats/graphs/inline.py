@@ -4,7 +4,8 @@
     square(a) { mul = Mul(a, a)       ->      y     = IdentityN(y/mul)
                 return mul:z:0 }
 
-Only calls are expanded; While, If and Case keep their functions. The graph itself is left alone.
+Only calls are expanded; While, If and Case keep their functions, but for those conditionals of
+which the caller says what branch is taken (conditionals.py). The graph itself is left alone.
 Source: tensorflow/core/framework/function.proto.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Set
 
-from modelfmt.errors import CorruptFileError, UnsupportedError, located
+from modelfmt.errors import CorruptFileError, UnsafeFileError, UnsupportedError, located
 from modelfmt.graph import (
     AttrValue,
     Func,
@@ -29,6 +30,8 @@ from modelfmt.ops import opdefs
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 #: Calls within calls, of which TensorFlow itself makes a dozen at most.
 _MAX_DEPTH = 100
+#: Nodes after expansion; functions that call others twice each would fill any memory.
+_MAX_NODES = 1_000_000
 #: Ops that begin a loop or a branch of TensorFlow 1.
 _FRAMES = {"Enter", "RefEnter", "Switch", "RefSwitch"}
 
@@ -36,12 +39,14 @@ _FRAMES = {"Enter", "RefEnter", "Switch", "RefSwitch"}
 class InlinedGraph(Graph):
     """A graph without calls; ``functions`` are those of the original, for its control flow.
 
-    ``calls`` names the IdentityN nodes that stand where calls were.
+    ``calls`` names the IdentityN nodes that stand where calls were; ``own`` are the nodes before
+    anything was expanded.
     """
 
     def __init__(self, graph: Graph, nodes: Mapping[str, Node], calls: Set[str]) -> None:
         super().__init__(nodes)
         self._whole = graph
+        self.own: Graph = graph.own if isinstance(graph, InlinedGraph) else graph
         self.calls = calls
         self.producer, self.is_stored = graph.producer, graph.is_stored
 
@@ -50,26 +55,34 @@ class InlinedGraph(Graph):
         return self._whole.functions
 
 
-def inline(graph: Graph) -> Graph:
+def inline(graph: Graph, taken: Mapping[str, Func] | None = None) -> Graph:
     """``graph`` with every call expanded; the same object where it has none.
+
+    Args:
+        graph: with its function library.
+        taken: what an If or Case calls, by the name of its node, where that is known; it is
+            expanded as a call would be.
 
     The nodes of a body are named ``<call>/<node>`` (``<call>_1/<node>`` where the graph has such
     names already), and the call becomes an IdentityN that yields the results under its name.
 
     Raises:
         CorruptFileError: a call of a function that the library lacks, or of itself.
+        UnsafeFileError: more nodes than any model has.
     """
-    if not graph.functions or not any(_called(node, graph) for node in graph.values()):
+    if not taken and not (
+        graph.functions and any(_called(node, graph) for node in graph.values())
+    ):
         return graph
-    return _Inliner(graph).run()
+    return _Inliner(graph, taken or {}).run()
 
 
 class _Inliner:
     """The expansion of one graph's calls."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.calls: set[str] = set()
+    def __init__(self, graph: Graph, taken: Mapping[str, Func]) -> None:
+        self.graph, self.taken = graph, taken
+        self.calls = set(graph.calls) if isinstance(graph, InlinedGraph) else set[str]()
         #: Whether nodes without inputs need a control edge to stand in their loop or branch.
         self.has_frames = any(node.op in _FRAMES for node in graph.values())
 
@@ -79,11 +92,17 @@ class _Inliner:
         for node in self.graph.values():
             for expanded in self.expand(node, 0, "", scopes):
                 nodes[expanded.name] = expanded
+                if len(nodes) > _MAX_NODES:
+                    raise UnsafeFileError(
+                        "its functions expand to more nodes than any model has",
+                        expected=f"{_MAX_NODES} at most",
+                    )
         return InlinedGraph(self.graph, nodes, self.calls)
 
     def expand(self, node: Node, depth: int, within: str, scopes: Set[str]) -> Iterator[Node]:
         """A node, or what it calls; ``scopes`` are those in use below ``within``."""
-        name = _called(node, self.graph)
+        branch = None if depth else self.taken.get(node.name)
+        name = branch.name if branch else _called(node, self.graph)
         if name is None:
             yield node
             return
@@ -99,8 +118,11 @@ class _Inliner:
 
     def body(self, call: Node, function: Function, scope: str, depth: int) -> Iterator[Node]:
         """The nodes of a body below ``scope``, and the IdentityN in the place of the call."""
-        arguments = dict(zip(function.arguments, call.data_inputs, strict=False))
+        given_inputs = call.data_inputs
         called = call.attrs.get("f")
+        if call.name in self.taken:  # the first input says which branch
+            given_inputs, called = given_inputs[1:], self.taken[call.name]
+        arguments = dict(zip(function.arguments, given_inputs, strict=False))
         given: Mapping[str, AttrValue] = called.attrs if isinstance(called, Func) else call.attrs
 
         def outer(text: str) -> str:

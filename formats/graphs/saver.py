@@ -33,12 +33,13 @@ class Variable:
     """A variable of a graph.
 
     Attributes:
-        name: of its node; the checkpoint's key as well.
+        name: of its node.
         value: what it holds.
         read: the node that yields its value.
         trainable: whether an optimizer may change it.
         is_resource: False for a reference of TensorFlow 1.
         suffix: of the nodes that initialise it, where another node has their name.
+        key: in the checkpoint; its name where left out.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Variable:
     trainable: bool = True
     is_resource: bool = True
     suffix: str = ""
+    key: str = ""
+
+    @property
+    def checkpoint_key(self) -> str:
+        """The name under which the value is saved and restored."""
+        return self.key or self.name
 
     @property
     def initializer(self) -> str:
@@ -122,8 +129,8 @@ def saver_nodes(variables: Sequence[Variable], taken: Container[str] = ()) -> Sa
     while any(f"{scope}/{name}" in taken for name in ("Const", "SaveV2", "restore_all")):
         count += 1
         scope = f"save_{count}"
-    ordered = sorted(variables, key=lambda variable: variable.name)
-    keys = [variable.name for variable in ordered]
+    ordered = sorted(variables, key=lambda variable: variable.checkpoint_key)
+    keys = [variable.checkpoint_key for variable in ordered]
     kinds = [variable.value.dtype for variable in ordered]
     text = dtypes.string
 

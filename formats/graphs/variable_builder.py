@@ -40,6 +40,10 @@ class VariableGraphBuilder(GraphBuilder):
         """Say of weights that no optimizer may change them: moving averages, frozen layers."""
         self._constant.update(map(id, tensors))
 
+    def handles(self) -> dict[int, str]:
+        """The variables that the graph holds, by the ``id`` of the weight in each."""
+        return {id(tensor): name for name, (_, tensor) in self._held.items() if name in self}
+
     def variables(self) -> list[Variable]:
         """The variables that the graph holds, in the order in which they were made.
 

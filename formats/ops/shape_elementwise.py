@@ -50,6 +50,10 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "LogicalAnd": lambda x, y: x and y, "LogicalOr": lambda x, y: x or y,
 }
 
+#: What one operand alone decides, whatever the other is.
+_DECIDING = {"LogicalAnd": False, "LogicalOr": True}
+
+
 def _careful(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function over Python numbers, None where an operand is None or the sum fails."""
 
@@ -94,7 +98,13 @@ def binary(call: Call) -> Static:
         return Static(shape)
     if call.inputs[0].value is None and call.inputs[1].value is None:
         return Static(shape)
-    return Static(shape, apply(_careful(function), partial(call.input(0)), partial(call.input(1))))
+    careful, deciding = _careful(function), _DECIDING.get(call.op)
+
+    def element(a: Any, b: Any) -> Any:
+        decided = deciding is not None and deciding in (a, b)
+        return deciding if decided else careful(a, b)
+
+    return Static(shape, apply(element, partial(call.input(0)), partial(call.input(1))))
 
 
 def like_first(call: Call) -> Dims:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, MissingError
 from modelfmt.graph import Graph
+from modelfmt.graphs.branches import is_phase
 from modelfmt.graphs.variables import VARIABLES
-from modelfmt.surgery.freezer import End, Freezer, FrozenGraph, is_phase
+from modelfmt.surgery.freezer import End, Freezer, FrozenGraph
 from modelfmt.surgery.tables import assets_of
 from modelfmt.tensor import Tensor
 

@@ -13,6 +13,7 @@ from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError
 from modelfmt.graph import AttrValue, Dims, Function, Graph, Node, Shape, parse_input, tensor_name
+from modelfmt.graphs.branches import is_phase
 from modelfmt.graphs.builder import fit_name
 from modelfmt.graphs.handles import ASSIGNING, Body, Value
 from modelfmt.graphs.inline import InlinedGraph
@@ -277,11 +278,6 @@ def _few(names: Sequence[str]) -> str:
     listed = sorted(names)
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(listed[:3]) + more
-
-
-def is_phase(node: Node) -> bool:
-    """Whether a node switches Keras between training and inference."""
-    return "learning_phase" in node.name and node.op.startswith("Placeholder")
 
 
 def _const(name: str, value: Tensor) -> Node:

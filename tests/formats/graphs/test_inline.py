@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelfmt.dtypes import float32
-from modelfmt.errors import CorruptFileError, UnsupportedError
+from modelfmt.errors import CorruptFileError, UnsafeFileError, UnsupportedError
 from modelfmt.graph import Func, Function, Graph, Node, Placeholder
 from modelfmt.graphs.inline import InlinedGraph, inline, port
 
@@ -110,6 +110,31 @@ def test_what_cannot_be_expanded(nodes: list[Node], match: str) -> None:
     torn = function("torn", "a", {"out": "gone:z:0"})
     with pytest.raises(CorruptFileError, match=match):
         inline(Library([Node("x", "Placeholder"), *nodes], loop, torn, SQUARE))
+
+
+def test_functions_that_double_are_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """f0 calls f1 twice, f1 calls f2 twice, and so on: 2 ** 40 nodes of 2 kB."""
+    monkeypatch.setattr("modelfmt.graphs.inline._MAX_NODES", 1000)
+    functions = [
+        function(f"f{k}", "a", {"out": "q:output:0"}, call("p", f"f{k + 1}", "a"),
+                 call("q", f"f{k + 1}", "p:output:0"))
+        for k in range(40)
+    ]  # fmt: skip
+    library = Library([Node("x", "Placeholder"), call("y", "f0", "x")], *functions,
+                      function("f40", "a", {"out": "a"}))  # fmt: skip
+    with pytest.raises(UnsafeFileError, match="more nodes than any model has"):
+        inline(library)
+
+
+def test_the_branch_that_is_taken_is_expanded_as_a_call() -> None:
+    node = Node("y", "If", ["p", "x", "^n"], {"Tout": [float32], "then_branch": Func("square")})
+    others = [Node("x", "Placeholder"), Node("p", "Const"), Node("n", "NoOp")]
+    library = Library([*others, node], SQUARE)
+    graph = inline(library, {"y": Func("square")})
+    assert graph["y/m"].inputs == ["x", "x"] and graph["y"].inputs == ["y/m"]
+    assert isinstance(graph, InlinedGraph) and graph.own is library
+    again = inline(graph, {})
+    assert again is graph and inline(library)["y"].op == "If"
 
 
 def test_ports_of_named_outputs() -> None:

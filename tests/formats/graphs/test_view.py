@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from modelfmt import dtypes
-from modelfmt.dtypes import bool_, float32, int32
+from modelfmt.dtypes import bool_, float32, from_name, int32
 from modelfmt.errors import MismatchError, MissingError
 from modelfmt.graph import AttrValue, Graph, Node, Shape
-from modelfmt.graphs.view import View, sinks
+from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
 F = {"T": float32}
+uint8 = from_name("uint8")
 
 
 def const(name: str, value: Any, dtype: str = "f4") -> Node:
@@ -24,6 +25,10 @@ def const(name: str, value: Any, dtype: str = "f4") -> Node:
 
 def x(name: str = "x", *shape: int | None, dtype: Any = float32) -> Node:
     return Node(name, "Placeholder", [], {"dtype": dtype, "shape": Shape(shape or (None, 4))})
+
+
+def phase(name: str = "keras_learning_phase", dtype: Any = bool_) -> Node:
+    return Node(name, "Placeholder", [], {"dtype": dtype, "shape": Shape(())})
 
 
 def graph(*nodes: Node) -> Graph:
@@ -74,7 +79,7 @@ def test_concat_has_its_axis_last() -> None:
 def test_the_learning_phase_is_false() -> None:
     """Keras 1 and 2: x -> Switch(phase) -> training branch or inference branch -> Merge."""
     view = View(graph(
-        x(), x("keras_learning_phase", dtype=bool_),
+        x(), phase(),
         Node("s", "Switch", ["x", "keras_learning_phase"], F), op("train", "Tanh", "s:1"),
         op("infer", "Relu", "s:0"), op("m", "Merge", "infer", "train", N=2),
         op("y", "Sigmoid", "m"),
@@ -83,18 +88,6 @@ def test_the_learning_phase_is_false() -> None:
     assert view.live["infer"].inputs == ["x"]
     assert set(view.live) == {"x", "infer", "y"}
     assert view.inputs == ["x"]
-
-
-def test_a_select_by_a_known_condition_is_resolved() -> None:
-    for truth, taken in ((True, "x"), (False, "z")):
-        nodes = [x(), x("z"), const("c", truth, "?"), op("s", "Select", "c", "x", "z")]
-        view = View(graph(*nodes, op("y", "Relu", "s")))
-        assert view.live["y"].inputs == [taken]
-
-
-def test_a_select_by_an_unknown_condition_stays() -> None:
-    nodes = [x(), x("c", dtype=bool_), op("s", "Select", "c", "x", "x"), op("y", "Relu", "s")]
-    assert View(graph(*nodes)).live["y"].inputs == ["s"]
 
 
 def test_constants_are_seen_through_reshapes() -> None:
@@ -171,30 +164,6 @@ def test_control_edges_do_not_count() -> None:
     assert set(view.live) == {"x", "y"}
 
 
-# -- sinks ----------------------------------------------------------------------------------------
-
-
-def test_sinks_are_what_nothing_consumes() -> None:
-    nodes = [x(), const("k", 1), op("a", "Relu", "x"), op("y", "Tanh", "a"), op("z", "Elu", "a"),
-             Node("noop", "NoOp", ["^a"])]  # fmt: skip
-    assert sinks(graph(*nodes)) == ["y", "z"]
-
-
-def test_a_control_edge_consumes_nothing() -> None:
-    assert sinks(graph(x(), op("y", "Relu", "x"), Node("n", "NoOp", ["^y"]))) == ["y"]
-
-
-def test_numbered_identities_come_in_their_order() -> None:
-    names = [f"Identity_{k}" for k in range(11, 0, -1)] + ["Identity"]
-    nodes = [x(), *(op(name, "Identity", "x") for name in names)]
-    assert sinks(graph(*nodes)) == ["Identity", *(f"Identity_{k}" for k in range(1, 12))]
-
-
-def test_other_names_keep_the_order_of_the_file() -> None:
-    names = ["out_2", "out", "out_1"]
-    assert sinks(graph(x(), *(op(name, "Identity", "x") for name in names))) == names
-
-
 def test_a_legacy_placeholder_of_no_dims_has_any_shape() -> None:
     """Before GraphDef version 24, shape [] of a Placeholder meant unknown."""
     nodes = graph(Node("x", "Placeholder", [], {"dtype": float32, "shape": Shape(())}),
@@ -208,3 +177,125 @@ def test_a_legacy_placeholder_of_no_dims_has_any_shape() -> None:
 def test_a_dtype_that_nobody_knows() -> None:
     view = View(graph(x(), op("y", "Sorcery", "x")))
     assert view.dtype("y") is None and view.dtype("x") is dtypes.float32
+
+
+# -- the learning phase and what it decides --------------------------------------------------------
+
+
+def with_default(name: str, value: Any, kind: Any = bool_) -> list[Node]:
+    attrs: dict[str, AttrValue] = {"dtype": kind, "shape": Shape(())}
+    return [const(f"{name}/input", value, "?"),
+            Node(name, "PlaceholderWithDefault", [f"{name}/input"], attrs)]  # fmt: skip
+
+
+def decided(*nodes: Node, predicate: str) -> str:
+    """The op behind a Switch by ``predicate``: train or infer."""
+    whole = graph(
+        x(), *nodes, Node("s", "Switch", ["x", predicate], F), op("train", "Tanh", "s:1"),
+        op("infer", "Relu", "s:0"), op("m", "Merge", "infer", "train", N=2),
+        op("y", "Sigmoid", "m"),
+    )  # fmt: skip
+    whole.producer = 27  # shape [] means a scalar
+    view = View(whole)
+    assert view.inputs == ["x"]
+    return view.resolve("m")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["keras_learning_phase", "batch_normalization_1/keras_learning_phase", "learning_phase",
+     "model/keras_learning_phase_1"],
+)  # fmt: skip
+def test_the_learning_phase_wherever_it_stands(name: str) -> None:
+    assert decided(phase(name), predicate=name) == "infer"
+    assert decided(*with_default(name, False), predicate=name) == "infer"
+    assert decided(*with_default(name, True), predicate=name) == "infer"  # what it is for
+
+
+def test_another_switch_with_a_default_has_that() -> None:
+    assert decided(*with_default("is_training", True), predicate="is_training") == "train"
+    assert decided(*with_default("is_training", False), predicate="is_training") == "infer"
+
+
+def logic(name: str, kind: str, *inputs: str) -> Node:
+    return Node(name, kind, list(inputs), {"T": bool_} if kind == "Identity" else {})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "branch"),
+    [
+        ([logic("p", "Identity", "k")], "infer"),
+        ([logic("p", "LogicalNot", "k")], "train"),
+        ([logic("n", "LogicalNot", "k"), logic("p", "LogicalAnd", "n", "yes")], "train"),
+        ([logic("p", "LogicalAnd", "fed", "k")], "infer"),
+        ([logic("n", "LogicalNot", "k"), logic("p", "LogicalOr", "fed", "n")], "train"),
+        ([Node("i", "Cast", ["k"], {"SrcT": bool_, "DstT": int32}),
+          Node("p", "Equal", ["i", "one"], {"T": int32})], "infer"),
+        ([Node("p", "Squeeze", ["row"], {"T": bool_, "squeeze_dims": []})], "train"),
+        ([Node("ss", "Switch", ["k", "k"], {"T": bool_}), logic("f", "Identity", "ss:0"),
+          logic("p", "Identity", "k")], "infer"),
+    ],
+)  # fmt: skip
+def test_predicates_that_follow_from_what_is_known(nodes: list[Node], branch: str) -> None:
+    known = [phase("k/learning_phase"), logic("k", "Identity", "k/learning_phase"),
+             const("yes", True, "?"), const("one", 1, "i4"), const("row", [True], "?"),
+             Node("fed", "Placeholder", [], {"dtype": bool_, "shape": Shape(())})]  # fmt: skip
+    assert decided(*known, *nodes, predicate="p") == branch
+
+
+def test_the_phase_of_the_first_keras_is_a_number() -> None:
+    """Keras 1.0: x * (1 - phase) + ..., or Equal(phase, 1)."""
+    nodes = [phase(dtype=uint8), const("one", 1, "u1"),
+             Node("p", "Equal", ["keras_learning_phase", "one"], {"T": uint8})]  # fmt: skip
+    assert decided(*nodes, predicate="p") == "infer"
+
+
+def test_an_input_of_such_a_name_is_an_input() -> None:
+    view = View(graph(x("learning_phase_embedding"), op("y", "Relu", "learning_phase_embedding")))
+    assert view.inputs == ["learning_phase_embedding"]
+
+
+def test_a_phase_named_as_an_input_is_none() -> None:
+    nodes = [
+        x(), phase(), Node("s", "Switch", ["x", "keras_learning_phase"], F),
+        op("a", "Relu", "s:0"), op("b", "Tanh", "s:1"), op("y", "Merge", "a", "b", N=2),
+    ]  # fmt: skip
+    view = View(graph(*nodes), inputs=["x", "keras_learning_phase:0"], outputs=["y"])
+    assert (view.inputs, view.outputs) == (["x"], ["a"])
+
+
+# -- loops ----------------------------------------------------------------------------------------
+
+
+def loop() -> list[Node]:
+    """while n < 3: n = n + w"""
+    return [
+        const("zero", 0.0), const("three", 3.0), const("w", np.ones(4)), x(),
+        op("e", "Enter", "x", frame_name="f", is_constant=False),
+        op("ew", "Enter", "w", frame_name="f", is_constant=True),
+        op("m", "Merge", "e", "next", N=2), op("less", "Less", "m", "three"),
+        Node("cond", "LoopCond", ["less"]), op("s", "Switch", "m", "cond"),
+        op("add", "AddV2", "s:1", "ew"), op("next", "NextIteration", "add"),
+        op("exit", "Exit", "s"), op("y", "Relu", "exit"),
+    ]  # fmt: skip
+
+
+def test_the_body_of_a_loop_is_seen_through_its_back_edge() -> None:
+    view = View(graph(*loop()))
+    assert {"add", "next"} <= view.live.keys()
+    found = view.constant("ew")
+    assert found is not None and found.root.name == "w"  # the same in every round
+    assert view.outputs == ["y"]
+
+
+def test_what_is_known_needs_no_reader() -> None:
+    """Arithmetic with known sizes is no consumer of what its sizes come from."""
+    view = View(graph(
+        x("x", 2, 3), const("a", 2, "i4"), const("b", 3, "i4"),
+        op("n", "Mul", "a", "b", T=int32), const("half", 0.5), op("root", "Mul", "half", "half"),
+        op("rows", "Pack", "pair", "pair", T=int32, N=2, axis=0), const("pair", [1, 2], "i4"),
+        op("p", "Pad", "x", "rows", Tpaddings=int32), op("y", "Mul", "p", "root"),
+    ))  # fmt: skip
+    assert view.scalar("n") == 6 and view.scalar("root") == 0.25
+    assert view.matrix("rows") == [[1, 2], [1, 2]]
+    assert "pair" not in view.consumers and view.consumers["p"] == {"y"}
