@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from modelfmt.container import Container
-from modelfmt.errors import CorruptFileError, MissingError, ModelFormatError, Where, located
+from modelfmt.errors import (
+    ChecksumError,
+    CorruptFileError,
+    MissingError,
+    ModelFormatError,
+    Where,
+    located,
+)
 from modelfmt.graph import Graph, parse_input
 from modelfmt.graphs.inline import inline
 from modelfmt.graphs.view import View
@@ -33,7 +40,7 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> list[Mode
     """
     with open_container(path, kind=kind) as container:
         findings: list[ModelFormatError] = []
-        for examine in (_graph, _variables, _payloads, _layers, _archive):
+        for examine in (_graph, _signatures, _variables, _objects, _payloads, _layers, _archive):
             try:
                 with located(path=container.path):
                     findings += examine(container)
@@ -71,6 +78,21 @@ def _node(name: str) -> Where:
     return Where(key=f'node "{name}"')
 
 
+def _signatures(container: Container) -> Iterator[ModelFormatError]:
+    """Inputs and outputs of signatures that no node stands for."""
+    from modelfmt.tf.metagraph import GraphWithVariables
+
+    if not isinstance(container, GraphWithVariables):
+        return
+    for key, signature in container.metagraph.signatures.items():
+        for role, infos in (("input", signature.inputs), ("output", signature.outputs)):
+            for name, info in infos.items():
+                node = parse_input(info.tensor).node
+                if info.dtype is not None and node not in container.graph:
+                    where = Where(key=f'signature "{key}", {role} "{name}"')
+                    yield MissingError(f"no node {node!r}", where=where)
+
+
 def _variables(container: Container) -> Iterator[ModelFormatError]:
     """Variables of the graph that the checkpoint beside it lacks."""
     from modelfmt.graphs.variables import checkpoint_keys
@@ -87,7 +109,7 @@ def _variables(container: Container) -> Iterator[ModelFormatError]:
         info.tensor
         for signature in container.metagraph.signatures.values()
         for info in signature.outputs.values()
-        if info.dtype is not None
+        if info.dtype is not None and parse_input(info.tensor).node in container.graph
     ]
     # What no signature reads may be missing: Keras 3 exports variables that nothing restores.
     needed = View(container.graph, outputs=outputs).live if outputs else keys
@@ -97,13 +119,31 @@ def _variables(container: Container) -> Iterator[ModelFormatError]:
     yield from container.checkpoint.check()
 
 
+def _objects(container: Container) -> Iterator[ModelFormatError]:
+    """An object graph that leads to objects that there are not."""
+    from modelfmt.tf.checkpoint import Checkpoint
+    from modelfmt.tf.metagraph import GraphWithVariables
+    from modelfmt.tf.objects import read_objects
+
+    found = container.checkpoint if isinstance(container, GraphWithVariables) else container
+    if isinstance(found, Checkpoint):
+        try:
+            read_objects(found.tensors)
+        except ChecksumError:
+            return  # its bytes are damaged, which the checkpoint itself tells
+        except ModelFormatError as error:
+            yield error
+
+
 def _payloads(container: Container) -> Iterator[ModelFormatError]:
     """Tensors that cannot be read, or, of a checkpoint, do not match their checksums."""
     from modelfmt.tf.checkpoint import Checkpoint
+    from modelfmt.tf.metagraph import GraphWithVariables
 
     if isinstance(container, Checkpoint):
         yield from container.check()
-        return
+    if isinstance(container, Checkpoint | GraphWithVariables):
+        return  # of the latter _variables asks the checkpoint
     for name in container.tensors:
         try:
             container.tensors[name].sha256()

@@ -24,6 +24,7 @@ KINDS = (
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
+_RIEGELI = bytes.fromhex("83af70d10d884a3f")  # a file of records: SavedModels of 2 GB and more
 _OP = re.compile(rb"[A-Za-z0-9_>.\-]+")
 _TEXT_GRAPH = re.compile(r"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*[:{]")
 _TEXT_OTHER = re.compile(r"\s*(#[^\n]*\n\s*)*(meta_info_def|graph_def|saved_model_schema_version)")
@@ -65,7 +66,7 @@ def open(
     if found == "checkpoint":
         from modelfmt.tf.checkpoint import Checkpoint
 
-        return Checkpoint(path)
+        return Checkpoint(path, verify=True)
     if found == "metagraph":
         from modelfmt.tf.metagraph import MetaGraphFile
 
@@ -85,6 +86,9 @@ def sniff(path: str) -> str:
     if os.path.isdir(path):
         if any(os.path.exists(os.path.join(path, f"saved_model.{e}")) for e in ("pb", "pbtxt")):
             return "savedmodel"
+        chunked = os.path.join(path, "saved_model.cpb")
+        if os.path.exists(chunked):
+            raise _chunked(chunked)
         if _is_checkpoint(path):
             return "checkpoint"
         raise UnknownFormatError(
@@ -102,6 +106,8 @@ def sniff(path: str) -> str:
             return _hdf5_kind(path)
         if head.startswith(_ZIP):
             return "keras"
+        if head.startswith(_RIEGELI):
+            raise _chunked(path)
         kind = _protobuf_kind(file) or _text_kind(head)
     if kind is None and _is_checkpoint(path):
         return "checkpoint"
@@ -111,6 +117,14 @@ def sniff(path: str) -> str:
             expected=f"one of {', '.join(KINDS)}", found=f"bytes {head[:8]!r}",
         )
     return kind
+
+
+def _chunked(path: str) -> UnsupportedError:
+    return UnsupportedError(
+        "a SavedModel in chunks, as TensorFlow writes those of 2 GB and more", where=Where(path),
+        expected="saved_model.pb or saved_model.pbtxt",
+        hint="TensorFlow's tf.saved_model.load reads it.",
+    )
 
 
 def _is_checkpoint(path: str) -> bool:
@@ -161,6 +175,8 @@ def _begins_node(view: memoryview) -> bool:
 def _metagraph(view: memoryview, after: int) -> str | None:
     try:
         following = next(wire.fields(view, after), None)
+    except TruncatedError:
+        return "metagraph" if view[after] == 0x12 else None  # cut off within its graph
     except ModelFormatError:
         return None
     if following is None or following[1] != wire.LEN:

@@ -135,12 +135,9 @@ class Bundle:
         """What is wrong with the entries and their bytes; reads all of them, in chunks."""
         try:
             for row in self.table:
-                parsed = slices.read_slice_key(row.key) if row.key else None
                 try:
-                    if parsed is not None and self.is_slice(row.key):
-                        name = parsed[0].decode("utf-8", "backslashreplace")
-                        name += f" [{slices.describe(parsed[1])}]"
-                        self._check_data(row, name)
+                    if row.key and self.is_slice(row.key):
+                        self._check_data(row, self._shown(row))
                     elif row.key:
                         name = self._name(row)
                         self.tensor(name)  # sizes, and slices if any, must fit
@@ -176,7 +173,7 @@ class Bundle:
             return
         there: dict[int, bool] = {}
         for row in self.table:
-            name = row.key.decode("utf-8", "backslashreplace")
+            name = self._shown(row)
             entry = self._read(row, name) if row.key else None
             if entry is None or entry.slices or entry.shard >= count:
                 continue
@@ -186,6 +183,13 @@ class Bundle:
                     f"shard {entry.shard} of {count} does not exist",
                     where=Where(path, entry_key(name)),
                 )
+
+    def _shown(self, row: Entry) -> str:
+        """The name of an entry for errors; a slice's with its extents."""
+        parsed = slices.read_slice_key(row.key) if row.key and self.is_slice(row.key) else None
+        if parsed is None:
+            return row.key.decode("utf-8", "backslashreplace")
+        return f"{parsed[0].decode('utf-8', 'backslashreplace')} [{slices.describe(parsed[1])}]"
 
     def _name(self, row: Entry) -> str:
         try:

@@ -61,7 +61,7 @@ class SavedModel(GraphWithVariables):
         from modelfmt.tf.checkpoint import Checkpoint
 
         prefix = os.path.join(self.folder, "variables", "variables")
-        return Checkpoint(prefix) if os.path.exists(f"{prefix}.index") else None
+        return Checkpoint(prefix, verify=True) if os.path.exists(f"{prefix}.index") else None
 
     def close(self) -> None:
         self._file.close()

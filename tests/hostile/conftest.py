@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import modelfmt
 from modelfmt import ModelFormatError
+from modelfmt.errors import ConversionError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -49,6 +51,50 @@ def refused(tmp_path: Path) -> Callable[..., ModelFormatError]:
         return None
 
     return check
+
+
+@pytest.fixture
+def case(tmp_path: Path, golden_folder: Path) -> Callable[[str], Path]:
+    """A copy of a golden case's folder, to be spoiled."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(golden_folder / name, tmp_path / "case"))
+
+    return copy
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Callable[..., dict[str, ModelFormatError | None]]:
+    """What dump, check and extract say of a file, and converting it; None where nothing is wrong.
+
+    Every error must be one line, of status 3 (4: not convertible), and leave nothing behind. Of
+    ``check`` the first finding counts.
+    """
+
+    def ask(path: Path, end: str = ".pb") -> dict[str, ModelFormatError | None]:
+        folder = tmp_path / "told"
+        verbs: dict[str, Callable[[], Any]] = {
+            "dump": lambda: modelfmt.dump(path),
+            "check": lambda: modelfmt.check(path),
+            "extract": lambda: modelfmt.extract(path, folder / "parts"),
+            "convert": lambda: modelfmt.convert(path, folder / f"out{end}"),
+        }
+        said: dict[str, ModelFormatError | None] = {}
+        for verb, run in verbs.items():
+            folder.mkdir()
+            try:
+                done = run()
+                said[verb] = done[0] if verb == "check" and done else None
+            except ModelFormatError as error:
+                assert list(folder.iterdir()) == [], "something was left behind"
+                said[verb] = error
+            for error in filter(None, [said[verb]]):
+                assert "\n" not in str(error)
+                assert error.exit_status == (4 if isinstance(error, ConversionError) else 3), error
+            shutil.rmtree(folder)
+        return said
+
+    return ask
 
 
 @pytest.fixture

@@ -53,6 +53,32 @@ def test_a_cut_graph(golden_folder: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["cut.pb"]
 
 
+def test_a_flipped_byte_in_a_checkpoint(case: Any, tmp_path: Path) -> None:
+    folder = case("metagraph/keras2.1.2-tf1.4.1-linear_regression")
+    data = folder / "model.ckpt.data-00000-of-00001"
+    data.write_bytes(bytes(byte ^ 1 for byte in data.read_bytes()))
+    line = refused(3, "convert", folder / "model.ckpt.meta", tmp_path / "out.pb")
+    assert str(data) in line and "@0x" in line and 'entry "' in line and "crc32c" in line
+    assert fmt("check", folder / "model.ckpt.meta").returncode == 1
+    assert os.listdir(tmp_path) == ["case"]
+
+
+def test_a_missing_shard(case: Any, tmp_path: Path) -> None:
+    folder = case("checkpoint/rawtf1.15.5-raw_partitioned_sharded")
+    (folder / "model.ckpt.data-00001-of-00003").unlink()
+    for command in (["dump"], ["check"], ["extract", "-o", tmp_path / "parts"]):
+        line = refused(3, *command, folder / "model.ckpt")
+        assert "model.ckpt.data-00001-of-00003" in line
+    assert os.listdir(tmp_path) == ["case"]
+
+
+def test_a_saved_model_in_chunks(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.cpb").write_bytes(bytes.fromhex("83af70d10d884a3f"))
+    assert "in chunks" in refused(3, "dump", tmp_path)
+    assert "in chunks" in refused(3, "convert", tmp_path / "saved_model.cpb", tmp_path / "out.pb")
+    assert os.listdir(tmp_path) == ["saved_model.cpb"]
+
+
 def test_a_layer_without_codec(h5_model: Any, configs: Any, tmp_path: Path) -> None:
     path = h5_model(configs.functional(configs.dense(class_name="Cauldron")))
     assert "Cauldron" in refused(4, "convert", path, tmp_path / "out.pb")

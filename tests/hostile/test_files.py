@@ -18,6 +18,7 @@ from modelfmt.errors import (
     TruncatedError,
     UnknownFormatError,
 )
+from modelfmt.surgery.opening import KINDS
 
 Refused = Callable[..., ModelFormatError]
 
@@ -26,6 +27,11 @@ WHOLE = {
     ".pbtxt": "graphdef/keras2.1.2-tf1.4.1-linear_regression_text/model.pbtxt",
     ".h5": "keras-h5/keras2.1.2-tf1.4.1-nested/model.h5",
     ".keras": "keras/keras3.0.5-tf2.16.2-multi_output/model.keras",
+    ".meta": "metagraph/rawtf1.15.5-raw_strings/model.ckpt.meta",
+    ".weights.h5": "keras-weights/keras3.3.3-tf2.16.2-cnn/model.weights.h5",
+    ".ckpt": "checkpoint/rawtf1.15.5-raw_convnet_v1/model.ckpt",
+    ".index": "checkpoint/rawtf1.4.1-raw_partitioned/model.ckpt-1000.index",
+    "": "savedmodel/rawtf2.8.4-module_strings/saved_model",
 }
 
 
@@ -83,7 +89,7 @@ def test_a_folder(tmp_path: Path, refused: Refused) -> None:
 def test_a_folder_said_to_be_a_graph(tmp_path: Path, refused: Refused) -> None:
     folder = tmp_path / "model.pb"
     folder.mkdir()
-    for kind in ("graphdef", "keras-h5", "keras", "keras-weights"):
+    for kind in KINDS:
         refused(folder, ModelFormatError, from_kind=kind)
 
 
@@ -91,7 +97,7 @@ def test_a_kind_that_does_not_exist(tmp_path: Path, golden_folder: Path, refused
     refused(golden_folder / WHOLE[".pb"], ModelFormatError, from_kind="onnx")
 
 
-@pytest.mark.parametrize("kind", ["graphdef", "keras-h5", "keras", "keras-weights"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("end", sorted(WHOLE))
 def test_a_file_said_to_be_of_another_kind(
     end: str, kind: str, golden_folder: Path, refused: Refused

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import modelfmt
 from modelfmt.cli.main import app
+from modelfmt.surgery.opening import KINDS
 
 tomllib = pytest.importorskip("tomllib")  # new in 3.11
 UNRECORDED = {"provenance.toml", "dump.txt"}
@@ -23,9 +25,9 @@ def provenance(model: Path) -> dict[str, Any]:
     return stated
 
 
-def test_every_kind_written_so_far_has_goldens(golden_folder: Path) -> None:
+def test_every_kind_has_goldens(golden_folder: Path) -> None:
     kinds = {path.parents[1].name for path in golden_folder.glob("*/*/provenance.toml")}
-    assert kinds >= {"graphdef", "keras-h5", "keras"}
+    assert kinds == set(KINDS)
 
 
 def test_every_case_has_a_provenance(golden_folder: Path) -> None:
@@ -73,8 +75,28 @@ def test_make_golden_rewrites_a_stale_dump(golden_folder: Path, tmp_path: Path) 
 
 
 def test_outputs_of_a_graph_are_tensors_of_it(graphdef: Path) -> None:
-    import modelfmt
-
     with modelfmt.open(str(graphdef)) as container:
         for tensor in provenance(graphdef).get("outputs", {}).values():
             assert tensor.split(":")[0] in container.graph
+
+
+def test_ends_of_a_metagraph_are_tensors_of_it(metagraph: Path) -> None:
+    stated = provenance(metagraph)
+    with modelfmt.open(str(metagraph)) as container:
+        for table in ("inputs", "outputs"):
+            for tensor in stated.get(table, {}).values():
+                assert tensor.split(":")[0] in container.graph
+
+
+def test_ends_of_a_savedmodel_are_those_of_its_signature(savedmodel: Path) -> None:
+    stated, report = provenance(savedmodel), modelfmt.dump(savedmodel)
+    for table in ("inputs", "outputs"):
+        keys = [row["name"] for row in report[table]]
+        assert keys and set(stated.get(table, {}).values()) <= set(keys)
+
+
+def test_a_producer_wrote_what_its_versions_say(golden: Path) -> None:
+    stated = provenance(golden).get("versions", {})
+    found = modelfmt.dump(golden)["versions"]
+    if "tensorflow" in found:
+        assert found["tensorflow"] == stated["tensorflow"]

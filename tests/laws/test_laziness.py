@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 import modelfmt
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.tensor import Tensor
+from modelfmt.tf.bundle_writer import write_bundle
 from modelfmt.tf.graphdef import write_graphdef
 
 
@@ -38,8 +40,8 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("poisoned")
-def test_listing_the_tensors_reads_none(golden: Path) -> None:
-    with modelfmt.open(golden) as container:
+def test_listing_the_tensors_reads_none(with_tensors: Path) -> None:
+    with modelfmt.open(with_tensors) as container:
         rows = [(t.name, t.dtype.name, t.shape) for t in container.tensors.values()]
         assert rows and len(rows) == len(container.tensors)
         numbers = [t for t in container.tensors.values() if t.strings is None]
@@ -47,7 +49,7 @@ def test_listing_the_tensors_reads_none(golden: Path) -> None:
             numbers[0].sha256()
 
 
-def test_dump_reads_nothing_large(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dump_reads_nothing_large(with_tensors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may read what can be shape arithmetic: constants of up to 64 elements."""
     read: list[Tensor] = []
     numpy = Tensor.numpy
@@ -62,10 +64,30 @@ def test_dump_reads_nothing_large(golden: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Tensor, "numpy", noted)
     monkeypatch.setattr("modelfmt.tensor.iterate_piece", refuse)
     monkeypatch.setattr("modelfmt.storage.hdf5.Hdf5Reader._slabs", refuse)
-    assert modelfmt.dump(golden)["tensors"]
+    assert modelfmt.dump(with_tensors)["tensors"]
     assert [t for t in read if t.size > 64] == []
     with pytest.raises(PayloadReadError):
-        modelfmt.dump(golden, digest=True)
+        modelfmt.dump(with_tensors, digest=True)
+
+
+def test_a_checkpoint_is_listed_without_its_data(bundle: Path, tmp_path: Path) -> None:
+    """The index alone says it all: with zeros for data the rows are the same."""
+    copy = Path(shutil.copytree(bundle.parent, tmp_path / "copy"))
+    for shard in copy.glob("*.data-*"):
+        size = shard.stat().st_size
+        shard.unlink()
+        with shard.open("wb") as file:
+            file.truncate(size)
+    assert listed(copy / bundle.name) == listed(bundle)
+
+
+def listed(path: Path) -> list[Any]:
+    """Name, dtype, shape and place of every tensor; bytes where they follow from those."""
+    with modelfmt.open(path) as container:
+        return [
+            (t.name, t.dtype.name, t.shape, t.origin.offset, t.strings is None and t.nbytes)
+            for t in container.tensors.values()
+        ]
 
 
 # -- and measured: what a process holds after it has listed a large file ---------------------------
@@ -119,8 +141,19 @@ def archive(path: Path, size: int) -> None:
         made.write(f"{path}.h5", "model.weights.h5")
 
 
+def bundle(path: Path, size: int) -> None:
+    write_bundle(path, [Tensor.from_numpy("w", np.zeros(size // 4, np.float32))])
+
+
+def savedmodel(path: Path, size: int) -> None:
+    """A message without a graph, and its variables."""
+    (path / "variables").mkdir(parents=True)
+    (path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x00")
+    bundle(path / "variables" / "variables", size)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="measured with /proc")
-@pytest.mark.parametrize("make", [graphdef, hdf5, archive])
+@pytest.mark.parametrize("make", [graphdef, hdf5, archive, bundle, savedmodel])
 def test_a_large_file_costs_no_memory(make: Any, tmp_path: Path) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
     make(small, 64)

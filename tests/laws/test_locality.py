@@ -1,8 +1,11 @@
-"""Locality: edit one node, and nothing but its own span of the file differs."""
+"""Locality: edit one node or one tensor, and nothing but its own span of the file differs."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +13,16 @@ import modelfmt
 from modelfmt.graph import Node
 from modelfmt.storage import wire
 from modelfmt.storage.files import piece_bytes
+from modelfmt.tensor import Tensor
+from modelfmt.tf.bundle import Bundle
+from modelfmt.tf.checkpoint import Checkpoint
 from modelfmt.tf.graphdef import GraphDefFile
 from modelfmt.tf.nodedef import read_node
+
+FilesOf = Callable[[Path], dict[str, bytes]]
+DATA = ".data-00000-of-00001"
+#: The crc32c of an entry, and that of the block of the index where it stands.
+CHECKSUMS = 8
 
 
 def opened(path: Path) -> GraphDefFile:
@@ -104,3 +115,169 @@ def test_text_differs_within_the_block_of_the_node(text_graphdef: Path, tmp_path
     changed = [k for k, (a, b) in enumerate(zip(blocks, edited, strict=True)) if a != b]
     assert len(changed) == 1
     assert f'name: "{name}"' in blocks[changed[0]]
+
+
+# -- checkpoints: the bytes of one tensor, and two checksums ---------------------------------------
+
+
+def changed(tensor: Tensor) -> Any:
+    """Other elements of the same dtype and shape."""
+    array = tensor.numpy()
+    return ~array if array.dtype == bool else array + array.dtype.type(1)
+
+
+def differing(before: bytes, after: bytes) -> list[int]:
+    """Where two files of one length differ."""
+    first, second = np.frombuffer(before, np.uint8), np.frombuffer(after, np.uint8)
+    return [int(k) for k in np.nonzero(first != second)[0]]
+
+
+def numbers(path: Path) -> list[str]:
+    with modelfmt.open(path) as container:
+        return [n for n, t in container.tensors.items() if t.strings is None and t.size]
+
+
+def digests(path: Path) -> dict[str, str]:
+    with modelfmt.open(path) as container:
+        return {name: tensor.sha256() for name, tensor in container.tensors.items()}
+
+
+def test_a_tensor_of_a_checkpoint(bundle: Path, tmp_path: Path, files_of: FilesOf) -> None:
+    before, hashes = files_of(bundle), digests(bundle)
+    for k, name in enumerate(numbers(bundle)):
+        out = tmp_path / str(k)
+        with modelfmt.open(bundle) as container:
+            assert isinstance(container, Checkpoint) and isinstance(container.reader, Bundle)
+            old = container.tensors[name]
+            wanted, in_one_piece = changed(old), old.origin.path.endswith(DATA)
+            place = range(old.origin.offset or 0, (old.origin.offset or 0) + old.nbytes)
+            container.tensors[name] = wanted
+            container.save(str(out))
+        after = files_of(out)
+        if in_one_piece:
+            assert set(after) == set(before)
+            assert differing(before[DATA], after[DATA])
+            assert all(at in place for at in differing(before[DATA], after[DATA]))
+            assert len(differing(before[".index"], after[".index"])) <= CHECKSUMS
+        now = digests(out)
+        assert {n for n in hashes if now[n] != hashes[n]} == {name}
+        assert list(now) == list(hashes) and modelfmt.check(out) == []
+        with modelfmt.open(out) as container:
+            np.testing.assert_array_equal(container.tensors[name].numpy(), wanted)
+
+
+def largest(folder: Path) -> Path:
+    return max(folder.rglob("*.npy"), key=lambda path: (path.stat().st_size, path))
+
+
+def test_a_tensor_among_the_parts_of_a_checkpoint(
+    bundle: Path, tmp_path: Path, files_of: FilesOf
+) -> None:
+    """Shards stay shards, slices stay slices: only the bytes of the edited one differ."""
+    modelfmt.extract(bundle, tmp_path / "parts")
+    part = largest(tmp_path / "parts")
+    array = np.load(part)
+    array.reshape(-1)[-1] += 1
+    np.save(part, array)
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "again")
+    before, after = files_of(bundle), files_of(tmp_path / "again")
+    assert done.edited == [part.relative_to(tmp_path / "parts").as_posix()]
+    hunks = {end: differing(before[end], after[end]) for end in before if end != ".index"}
+    where = [at for found in hunks.values() for at in found]
+    assert 1 <= len(where) <= array.itemsize
+    assert max(where) - min(where) < array.itemsize
+    assert 1 <= len(differing(before[".index"], after[".index"])) <= CHECKSUMS
+    assert modelfmt.check(tmp_path / "again") == []
+
+
+def test_a_weight_among_the_parts_of_a_layered_file(layered: Path, tmp_path: Path) -> None:
+    """HDF5 has no checksums; a zip has that of a member twice, beside it and in the directory."""
+    modelfmt.extract(layered, tmp_path / "parts")
+    part = largest(tmp_path / "parts")
+    array = np.load(part)
+    array.reshape(-1)[-1] += 1
+    np.save(part, array)
+    modelfmt.assemble(tmp_path / "parts", tmp_path / "again")
+    at = differing(layered.read_bytes(), (tmp_path / "again").read_bytes())
+    sums = 8 if layered.parents[1].name == "keras" else 0
+    assert 1 <= len(at) <= array.itemsize + sums
+    assert sums or at[-1] - at[0] < array.itemsize
+    before, after = digests(layered), digests(tmp_path / "again")
+    assert len([name for name in before if before[name] != after[name]]) == 1
+    assert list(before) == list(after)
+
+
+# -- texts: one field of one node ------------------------------------------------------------------
+
+NODE = re.compile(r'\n( *)op: "(Placeholder\w*)"\n(?! *device)')
+
+
+def edited_text(parts: Path, stem: str) -> None:
+    """Put the first placeholder in a message's text on a device."""
+    path = parts / f"{stem}.pbtxt"
+    text, count = NODE.subn(r'\n\1op: "\2"\n\1device: "/job:elsewhere"\n', path.read_text(), 1)
+    assert count == 1
+    path.write_text(text)
+
+
+def the_only_change(before: bytes, after: bytes, *way: int) -> tuple[bytes, bytes]:
+    """Go down a way of field numbers; on each floor all fields but one are the same bytes."""
+    for field in way:
+        old, new = list(wire.scan(before)), list(wire.scan(after))
+        assert [s.field for s in old] == [s.field for s in new]
+        differ = [
+            (a, b)
+            for a, b in zip(old, new, strict=True)
+            if before[a.start : a.end] != after[b.start : b.end]
+        ]
+        assert [a.field for a, _ in differ] == [field]
+        ((a, b),) = differ
+        before, after = before[a.offset : a.end], after[b.offset : b.end]
+    return before, after
+
+
+def check_node(before: bytes, after: bytes, *way: int) -> None:
+    old, new = the_only_change(before, after, *way)
+    assert read_node(new).device == "/job:elsewhere"
+    assert read_node(new).name == read_node(old).name
+    assert [s.field for s in wire.scan(new) if s.field != 4] == [
+        s.field for s in wire.scan(old) if s.field != 4
+    ]
+
+
+def test_a_node_in_the_text_of_a_metagraph(binary_metagraph: Path, tmp_path: Path) -> None:
+    modelfmt.extract(binary_metagraph, tmp_path / "parts")
+    edited_text(tmp_path / "parts", "meta_graph")
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "again.meta")
+    assert done.edited == ["meta_graph.pbtxt"]
+    check_node(binary_metagraph.read_bytes(), (tmp_path / "again.meta").read_bytes(), 2, 1)
+
+
+def test_a_node_in_the_text_of_a_savedmodel(
+    binary_savedmodel: Path, tmp_path: Path, files_of: FilesOf
+) -> None:
+    modelfmt.extract(binary_savedmodel, tmp_path / "parts")
+    edited_text(tmp_path / "parts", "saved_model")
+    modelfmt.assemble(tmp_path / "parts", tmp_path / "again")
+    before, after = files_of(binary_savedmodel), files_of(tmp_path / "again")
+    assert set(after) == set(before)
+    assert [name for name in before if before[name] != after[name]] == ["saved_model.pb"]
+    check_node(before["saved_model.pb"], after["saved_model.pb"], 2, 2, 1)
+
+
+def test_a_variable_among_the_parts_of_a_savedmodel(
+    savedmodel: Path, tmp_path: Path, files_of: FilesOf
+) -> None:
+    modelfmt.extract(savedmodel, tmp_path / "parts")
+    part = largest(tmp_path / "parts" / "variables")
+    array = np.load(part)
+    array.reshape(-1)[0] += 1
+    np.save(part, array)
+    modelfmt.assemble(tmp_path / "parts", tmp_path / "again")
+    before, after = files_of(savedmodel), files_of(tmp_path / "again")
+    hunks = {name: len(differing(before[name], after[name])) for name in before
+             if before[name] != after[name]}  # fmt: skip
+    index = "variables/variables.index"
+    data = {name for name in hunks if name.startswith("variables/variables.data-")}
+    assert set(hunks) == {index, *data} and len(data) == 1
+    assert hunks[index] <= CHECKSUMS and max(hunks[name] for name in data) <= array.itemsize

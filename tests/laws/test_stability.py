@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,13 @@ CONVERTIBLE = (
     "graphdef/keras2.1.2-tf1.4.1-linear_regression_text/model.pbtxt",
     "keras-h5/keras2.1.2-tf1.4.1-nested/model.h5",
     "keras/keras3.0.5-tf2.16.2-multi_output/model.keras",
+)
+DUMPED = (
+    *CONVERTIBLE,
+    "metagraph/rawtf1.2.1-raw_dynamic_rnn/model.ckpt.meta",
+    "savedmodel/tfkeras-tf2.8.4-subclassed/saved_model",
+    "checkpoint/tfkeras-tf2.8.4-nested_train/ckpt-1",
+    "keras-weights/tfkeras-tf2.12.1-nested/model.weights.h5",
 )
 CHILD = """
 import os, sys, time
@@ -66,23 +73,38 @@ def test_no_path_and_no_host_is_written(tmp_path: Path, golden_folder: Path) -> 
 
 
 def test_dump_is_a_function_of_the_content(
-    golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    golden: Path, relocated: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = modelfmt.dump(golden, digest=True)
-    copy = shutil.copy(golden, tmp_path / "another name")
-    os.utime(copy, (0, 0))
-    monkeypatch.chdir(tmp_path)
-    second = modelfmt.dump("another name", digest=True)
-    assert (first.pop("path"), second.pop("path")) == (str(golden), "another name")
+    copy = relocated(golden)
+    monkeypatch.chdir(copy.parent)
+    second = modelfmt.dump(copy.name, digest=True)
+    assert (first.pop("path"), second.pop("path")) == (str(golden), copy.name)
     assert second == first
-    assert str(golden) not in str(first) and "another name" not in str(second)
+    assert str(golden.parent) not in str(first) and "another" not in str(second)
+
+
+def test_parts_are_a_function_of_the_content(
+    whole: Path, relocated: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    modelfmt.extract(whole, tmp_path / "first")
+    modelfmt.extract(relocated(whole), tmp_path / "second")
+    first, second = (
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in files(tmp_path / name)}
+        for name in ("first", "second")
+    )
+    assert first == second
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())
 
 
 def test_dump_does_not_depend_on_the_hash_seed(golden_folder: Path) -> None:
     def printed(seed: str) -> bytes:
         script = "import sys, modelfmt; [print(modelfmt.dump(p)) for p in sys.argv[1:]]"
         return subprocess.run(
-            [sys.executable, "-c", script, *(str(golden_folder / p) for p in CONVERTIBLE)],
+            [sys.executable, "-c", script, *(str(golden_folder / p) for p in DUMPED)],
             capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout  # fmt: skip
 

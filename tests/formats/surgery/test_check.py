@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import modelfmt
+from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import ChecksumError, MismatchError, MissingError, TruncatedError
 from modelfmt.graphs.builder import GraphBuilder
@@ -21,16 +23,33 @@ CNN = GOLDEN / "keras-h5" / "tfkeras-tf2.3.4-cnn" / "model.h5"
 
 
 def wholes() -> list[Path]:
-    return sorted(
-        path
-        for path in GOLDEN.glob("*/*/model.*")
-        if path.suffix in (".pb", ".pbtxt", ".h5", ".keras")
-    )
+    """Every golden model, but for the .meta that stands without its checkpoint."""
+    models: list[Path] = runpy.run_path(str(GOLDEN / "make_dumps.py"))["models"]()
+    return [model for model in models if model.name != "model.meta.pbtxt"]
 
 
 @pytest.mark.parametrize("path", wholes(), ids=lambda p: f"{p.parent.parent.name}/{p.parent.name}")
 def test_a_genuine_file_has_no_fault(path: Path) -> None:
     assert modelfmt.check(path) == []
+
+
+def test_a_metagraph_without_its_checkpoint() -> None:
+    path = GOLDEN / "metagraph/rawtf1.4.1-raw_control_flow_text/model.meta.pbtxt"
+    (found,) = modelfmt.check(path)
+    assert isinstance(found, MissingError) and "2 variables" in str(found)
+
+
+def test_a_signature_of_nodes_that_there_are_not(tmp_path: Path) -> None:
+    source = GOLDEN / "savedmodel/rawtf2.3.4-module_mlp/saved_model"
+    copy = Path(shutil.copytree(source, tmp_path / "model"))
+    message = proto.SavedModel.FromString((copy / "saved_model.pb").read_bytes())
+    signature = message.meta_graphs[0].signature_def["serving_default"]
+    signature.inputs["x"].name, signature.outputs["y"].name = "ghost:0", "spirit:0"
+    (copy / "saved_model.pb").write_bytes(message.SerializeToString())
+    assert [str(error) for error in modelfmt.check(copy)] == [
+        'signature "serving_default", input "x": no node \'ghost\'.',
+        'signature "serving_default", output "y": no node \'spirit\'.',
+    ]
 
 
 def graph() -> GraphBuilder:
