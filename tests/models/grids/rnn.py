@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grids import Model, alone
+from grid import Model, alone
 
 SEQUENCE = (5, 4)
 
