@@ -33,7 +33,7 @@ def convert(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="KIND", help="Kind of the output; its extension tells as well."),
     ] = None,
-    keras: Annotated[int, typer.Option(metavar="2|3", help="Keras major of an .h5 output.")] = 3,
+    keras: Annotated[int, typer.Option(metavar="2|3", help="Keras of an .h5 or SavedModel.")] = 3,
     inputs: Inputs = None,
     outputs: Outputs = None,
     signature: Annotated[

@@ -58,6 +58,8 @@ _IDLE = words(
     "gptq_unpacked_column_size autocast dynamic build_input_shape experimental_autocast"
 )
 _ATTENTION_SHAPES = ("query_shape", "key_shape", "value_shape")
+#: Initializers that Keras 3 has under another name than Keras 2.
+_INITIALIZERS_2 = {"OrthogonalInitializer": "Orthogonal", "IdentityInitializer": "Identity"}
 _LAMBDA = words("module function_type output_shape_type output_shape_module")
 #: Values that say the same as leaving the key out.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -223,7 +225,8 @@ def _special_helper(value: Any, major: int) -> Any:
     config = {
         k: v for k, v in value["config"].items() if k not in ("input_axes", "output_axes")
     }
-    return {"class_name": value["class_name"], "config": config}
+    class_name = value["class_name"]
+    return {"class_name": _INITIALIZERS_2.get(class_name, class_name), "config": config}
 
 
 def _policy_name(value: Any) -> Any:

@@ -1,16 +1,33 @@
-"""A model with variables, made of layers; and written as a .meta file or a SavedModel."""
+"""A model with variables, made of layers; and written as a .meta file or a SavedModel.
+
+For Keras 2 a SavedModel also holds the model's objects, as tf.keras saves them: what computes
+stands in a function then, and the signatures are objects too.
+
+    root             layer_with_weights-0, layer-0, ..., signatures
+    layer            kernel, bias, ..., variables
+    signatures       serving_default, serve: one function, its captured variables those of layers
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from modelfmt.errors import ConversionError
 from modelfmt.graph import parse_input
 from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.layers import write_network
-from modelfmt.network import Layer, Network
+from modelfmt.network import Config, Layer, Network
 from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
+
+if TYPE_CHECKING:
+    from modelfmt.keras.metadata import SavedObject, SavedWeight
+    from modelfmt.tf.saved_object_writer import SavedThing
 
 #: The TensorFlow whose ops and attrs our own graphs are made of.
 _TENSORFLOW = "1.15.0"
@@ -21,6 +38,11 @@ def model_of_network(network: Network) -> Model:
 
     Raises: as ``write_network``.
     """
+    return _model_and_handles(network)[0]
+
+
+def _model_and_handles(network: Network) -> tuple[Model, dict[int, str]]:
+    """The model, and the variable that holds each weight, by the weight's ``id``."""
     graph = VariableGraphBuilder()
     ends = write_network(network, graph)
     graph.not_trained(_not_trained(network))
@@ -36,7 +58,8 @@ def model_of_network(network: Network) -> Model:
         {ref.layer: info(name) for ref, name in zip(network.inputs, inputs, strict=True)},
         {key: info(tensor) for key, tensor in outputs.items()},
     )
-    return Model(graph, graph.variables(), signature, tensorflow=_TENSORFLOW)
+    model = Model(graph, graph.variables(), signature, tensorflow=_TENSORFLOW)
+    return model, graph.handles()
 
 
 def write_model(model: Model, path: str, kind: str, *, force: bool = False) -> None:
@@ -49,6 +72,107 @@ def write_model(model: Model, path: str, kind: str, *, force: bool = False) -> N
         from modelfmt.tf.savedmodel_writer import write_savedmodel
 
         write_savedmodel(model, path, force=force)
+
+
+def write_keras2_savedmodel(network: Network, path: str, *, force: bool = False) -> None:
+    """Write a SavedModel that tf.keras loads as a model of layers.
+
+    Args:
+        network: bound and legalised for Keras 2.
+        path: the folder.
+        force: replace an existing one.
+
+    Raises:
+        ConversionError: Keras 2 cannot express the model; or as ``write_network``.
+    """
+    from modelfmt.keras.metadata import describe
+    from modelfmt.tf.keras_metadata_writer import write_keras_metadata
+    from modelfmt.tf.objects import ObjectGraph, ObjectNode
+    from modelfmt.tf.saved_object_writer import variable_keys
+    from modelfmt.tf.savedmodel_writer import Objects, callable_signature, write_savedmodel
+    from modelfmt.tf.serving_function import served
+
+    model, handles = _model_and_handles(network)
+    things, described, weights = _numbered(describe(network))
+    keys = variable_keys(things)
+    nodes = {handles[i]: number for i, number in weights.items() if i in handles}
+    for variable in model.variables:
+        if variable.name not in nodes:
+            raise ConversionError(f'the variable "{variable.name}" is no weight of a layer')
+    model = dataclasses.replace(
+        model,
+        variables=[dataclasses.replace(v, key=keys[nodes[v.name]]) for v in model.variables],
+        signature=callable_signature(model.signature),
+    )
+    calling = served(model)
+    captured = [nodes[name] for name in calling.captured]
+    _add_signatures(things, calling.function, calling.model.signature, captured)
+    graph = ObjectGraph([ObjectNode(thing.children, {}) for thing in things])
+    metadata = write_keras_metadata(described, graph)
+    write_savedmodel(calling.model, path, force=force, objects=Objects(things, metadata))
+
+
+def _numbered(
+    root: SavedObject,
+) -> tuple[list[SavedThing], dict[int, tuple[str, Config]], dict[int, int]]:
+    """Keras' objects as those of TensorFlow, numbered in the order in which a walk meets them.
+
+    Returns:
+        All objects; identifier and metadata of Keras' own, by number; and for the ``id`` of each
+        weight's value the number of the first variable that holds it.
+    """
+    from modelfmt.keras.metadata import SavedObject as KerasObject
+    from modelfmt.tf.saved_object_writer import SavedThing, SavedVariable
+
+    things: list[SavedThing] = []
+    described: dict[int, tuple[str, Config]] = {}
+    weights: dict[int, int] = {}
+    numbers: dict[int, int] = {}
+    queue: deque[SavedObject | SavedWeight] = deque()
+
+    def number_of(item: SavedObject | SavedWeight) -> int:
+        if id(item) in numbers:
+            return numbers[id(item)]
+        number = numbers[id(item)] = len(things)
+        if isinstance(item, KerasObject):
+            text = json.dumps(item.metadata, allow_nan=True) if item.metadata else ""
+            things.append(SavedThing({}, item.identifier, text))
+            if text:
+                described[number] = item.identifier, item.metadata
+        else:
+            things.append(SavedThing({}, SavedVariable(item.value, item.name, item.trainable)))
+            weights.setdefault(id(item.value), number)
+        queue.append(item)
+        return number
+
+    number_of(root)
+    while queue:
+        item = queue.popleft()
+        if isinstance(item, KerasObject):
+            thing = things[numbers[id(item)]]
+            for name, child in item.children.items():
+                thing.children[name] = number_of(child)
+    return things, described, weights
+
+
+def _add_signatures(
+    things: list[SavedThing], name: str, signature: Signature, captured: list[int]
+) -> None:
+    """The object of the signatures below the root, and the function that both are."""
+    from modelfmt.tf.metagraph_writer import SERVING
+    from modelfmt.tf.saved_object_writer import (
+        SIGNATURE_MAP,
+        SIGNATURES,
+        SavedFunction,
+        SavedThing,
+    )
+    from modelfmt.tf.savedmodel import SERVE
+
+    function = SavedFunction(name, signature.inputs, signature.outputs, captured)
+    here = len(things)
+    things[0].children[SIGNATURES] = here
+    things.append(SavedThing(dict.fromkeys((SERVING, SERVE), here + 1), SIGNATURE_MAP))
+    things.append(SavedThing({}, function))
 
 
 def _not_trained(network: Network, frozen: bool = False) -> Iterator[Tensor]:

@@ -24,7 +24,7 @@ from modelfmt.tensor import Tensor
 
 KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VALUE = "VARIABLE_VALUE"
-_ATTRIBUTES = "/.ATTRIBUTES/"
+ATTRIBUTES = "/.ATTRIBUTES/"
 _SLOT = "/.OPTIMIZER_SLOT/"
 
 
@@ -75,19 +75,19 @@ class ObjectGraph:
         found: dict[str, str] = {}
         for node, way in dict.fromkeys([*self.paths.items(), *self._detours()]):
             for name, key in self.nodes[node].keys.items():
-                found.setdefault(way + _ATTRIBUTES + name, key)
+                found.setdefault(way + ATTRIBUTES + name, key)
         for optimizer, way in self.paths.items():
             for slot in self.nodes[optimizer].slots:
                 for name, key in self.nodes[slot.node].keys.items():
                     weight = self.paths.get(slot.weight, "")
                     slot_way = f"{weight}{_SLOT}{_joined(way, slot.name)}"
-                    found.setdefault(slot_way + _ATTRIBUTES + name, key)
+                    found.setdefault(slot_way + ATTRIBUTES + name, key)
         return found
 
     @property
     def variables(self) -> dict[str, str]:
         """``keys`` of variables' values only, by the way: ``model/dense/kernel`` -> key."""
-        end = _ATTRIBUTES + VALUE
+        end = ATTRIBUTES + VALUE
         return {
             way.removesuffix(end): key for way, key in self.keys.items() if way.endswith(end)
         }
