@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "dump": Entry("inspect", "Tell what is in a model file: inputs, outputs, layers, tensors."),
+    "diff": Entry("compare", "Tell what differs between two model files."),
     "check": Entry("inspect", "Look for damage; exit status 1 if there is any."),
     "convert": Entry("conversion", "Convert a model file into another kind."),
     "verify": Entry("conversion", "Run two model files on equal inputs, and compare."),

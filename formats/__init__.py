@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelfmt.surgery.check import check as check
     from modelfmt.surgery.convert import convert as convert
     from modelfmt.surgery.custom import load_custom as load_custom
+    from modelfmt.surgery.diff import diff as diff
     from modelfmt.surgery.dump import dump as dump
     from modelfmt.surgery.extract import extract as extract
     from modelfmt.surgery.opening import open as open
@@ -44,6 +45,7 @@ _HOMES = {
     "assemble": "modelfmt.surgery.assemble",
     "check": "modelfmt.surgery.check",
     "convert": "modelfmt.surgery.convert",
+    "diff": "modelfmt.surgery.diff",
     "dump": "modelfmt.surgery.dump",
     "extract": "modelfmt.surgery.extract",
     "load_custom": "modelfmt.surgery.custom",

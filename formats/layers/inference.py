@@ -10,7 +10,7 @@ out. Which spellings are one is said by each codec's ``canonical``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelfmt.graphs.builder import GraphBuilder
@@ -19,6 +19,7 @@ from modelfmt.layers.registry import codec_for
 from modelfmt.layers.template import tidy
 from modelfmt.layers.writer import write_network
 from modelfmt.network import Config, Layer, Network, Ref
+from modelfmt.tensor import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,7 @@ class LayerForm:
             list of forms, as text, or "input" with ``index`` telling which.
         yields: the model's outputs that it makes, as (number of the output, call).
         origin: the layer of the network that it comes from; not compared.
+        tensors: the weights themselves, by canonical name; not compared, the digests are.
     """
 
     class_name: str
@@ -53,6 +55,9 @@ class LayerForm:
     calls: tuple[tuple[Ref, ...], ...] = ()
     yields: tuple[tuple[int, int], ...] = ()
     origin: str = dataclasses.field(default="", compare=False)
+    tensors: Mapping[str, Tensor] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
 
 
 @dataclasses.dataclass
@@ -100,6 +105,7 @@ def inference_form(network: Network) -> list[LayerForm]:
             tuple(calls[place]),
             tuple((n, ref.call) for n, ref in enumerate(ends) if ref.layer == str(place)),
             step.origin,
+            dict(step.layer.weights),
         )
         for place, step in enumerate(first)
     ]
