@@ -12,21 +12,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from modelfmt.container import Container
+from modelfmt.container import Container, EditedTensors
 from modelfmt.errors import UnsupportedError, Where, located
 from modelfmt.keras.config import read_config, write_config
 from modelfmt.keras.h5 import KERAS_VERSION, parse_json
-from modelfmt.keras.stored import StoredTensors
+from modelfmt.keras.stored import StoredTensors, elements_of
 from modelfmt.keras.tree import read_tree, write_tree
 from modelfmt.network import Network
 from modelfmt.storage.archive import ArchiveReader, write_archive
-from modelfmt.storage.files import Piece, SourceFile, atomic_output, piece_bytes
+from modelfmt.storage.files import (
+    Piece,
+    SourceFile,
+    atomic_output,
+    piece_bytes,
+    write_pieces,
+)
 from modelfmt.storage.hdf5 import Hdf5Reader, write_hdf5
+from modelfmt.storage.output import check_output
 from modelfmt.tensor import Tensor
 
 WEIGHTS = "model.weights.h5"
@@ -57,11 +63,26 @@ class KerasArchive(Container):
         except BaseException:
             self.archive.close()
             raise
-        self._tensors = StoredTensors(self.reader, path)
+        self._tensors = EditedTensors(StoredTensors(self.reader, path), path)
 
     @property
-    def tensors(self) -> Mapping[str, Tensor]:
+    def tensors(self) -> EditedTensors:
+        """The weights by path within model.weights.h5; assigning replaces the elements of one."""
         return self._tensors
+
+    def save(self, path: str, *, force: bool = False) -> None:
+        """Write the archive with its edits; only replaced elements and checksums differ."""
+        from modelfmt.storage.archive_edits import with_members
+        from modelfmt.storage.hdf5.refill import refilled
+
+        check_output(path, force=force)
+        edits = {name: elements_of(tensor) for name, tensor in self._tensors.edits.items()}
+        pieces: list[Piece] = [self.archive.file.span()]
+        if edits:
+            weights = refilled(self.reader, edits, path)
+            pieces = with_members(self.archive, {WEIGHTS: weights})
+        with atomic_output(path, force=force) as out:
+            write_pieces(out.file, pieces)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from modelfmt.errors import (
     UnsupportedError,
     Where,
 )
+from modelfmt.storage.archive_layout import ArchiveLayout, read_layout
 from modelfmt.storage.files import (
     FileSpan,
     Piece,
@@ -153,13 +154,33 @@ class ArchiveReader:
         info = self._info(name)
         if info.compress_type == zipfile.ZIP_STORED:
             return self._stored(info)
+        self._check_size(info)
+        return b"".join(self._inflate(info))
+
+    def _check_size(self, info: zipfile.ZipInfo) -> None:
         if info.file_size > _BOMB_BYTES and info.file_size > _BOMB_RATIO * info.compress_size:
             raise UnsafeFileError(
-                "the member unpacks to an absurd size", where=self._where(name),
+                "the member unpacks to an absurd size", where=self._where(info.filename),
                 expected=f"at most {_BOMB_RATIO} times its {info.compress_size} bytes",
                 found=f"{info.file_size} bytes",
             )
-        return b"".join(self._inflate(info))
+
+    def layout(self) -> ArchiveLayout:
+        """Where the archive's headers and data stand. Raises CorruptFileError."""
+        return read_layout(
+            self.file, self._zip.start_dir,
+            [
+                (i.filename, i.header_offset, i.flag_bits, i.compress_type, i.CRC,
+                 i.compress_size, i.file_size)
+                for i in self._infos.values()
+            ],
+        )
+
+    def inflate(self, name: str) -> Iterator[bytes]:
+        """A compressed member's data in chunks; raises as ``member``."""
+        info = self._info(name)
+        self._check_size(info)
+        return self._inflate(info)
 
     def check(self, name: str) -> None:
         """Compare a member's CRC-32 with its data, in bounded memory.

@@ -15,7 +15,7 @@ from modelfmt.storage.files import Piece, write_pieces
 from modelfmt.storage.output import atomic_folder, atomic_output, check_output
 from modelfmt.surgery.parts import Parts, Record, digest
 
-_FILES = ("graphdef", "metagraph")
+_FILES = ("graphdef", "metagraph", "keras-h5", "keras-weights", "keras")
 _MARKERS = ("saved_model.pb", "saved_model.pbtxt")
 
 
@@ -55,6 +55,7 @@ def assemble(
     """
     folder, out = os.fspath(parts), os.fspath(out)
     opened = Parts(folder)
+    opened.near = os.path.dirname(os.path.realpath(out))
     try:
         kind = opened.kind
         if kind not in (*_FILES, "savedmodel", "checkpoint"):
@@ -136,6 +137,14 @@ def _pieces(parts: Parts, record: Record) -> tuple[list[Piece], list[str]]:
         return pieces, [parts.get(record, "text", str)] if edited else []
     if sort == "text":
         return _text(parts, record)
+    if sort == "hdf5":
+        from modelfmt.surgery.hdf5_parts import implode_hdf5
+
+        return implode_hdf5(parts, record)
+    if sort == "archive":
+        from modelfmt.surgery.archive_parts import implode_archive
+
+        return implode_archive(parts, record)
     if sort == "file":
         return [parts.span(parts.get(record, "file", str))], []
     raise CorruptFileError(f"no sort of part {sort!r}", where=parts.where)

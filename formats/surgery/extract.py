@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from modelfmt.container import Container
 from modelfmt.errors import UnsafeFileError, UnsupportedError, Where, located
@@ -52,7 +52,7 @@ def extract(
     """Take a model file apart, or take something out of it.
 
     Args:
-        path: a GraphDef, .meta, SavedModel or checkpoint; with ``select`` any model file.
+        path: any model file.
         out: a folder to make. With ``select`` a .npz, a .safetensors, or a folder of .npy; with
             ``inputs`` or ``outputs`` a .pb or .pbtxt.
         kind: overrides what the content says.
@@ -87,13 +87,26 @@ def extract(
         with atomic_folder(out, force=force, markers=(MANIFEST,)) as folder:
             parts = explode(container, folder)
             write_manifest(folder, container.kind, parts, **_more(container))
-    tensors = sum(_count(part) for part in parts)
-    return Extraction(path, container.kind, out, len(parts), tensors)
+    tensors = sum(map(_count, parts))
+    return Extraction(path, container.kind, out, len(parts), tensors, list(_remarks(parts)))
 
 
 def _count(part: Record) -> int:
     segments = (s for shard in part.get("shards", ()) for s in shard["segments"])
-    return len(part.get("holes", ())) + sum("key" in segment for segment in segments)
+    inner = (member.get("content", {}) for member in part.get("members", ()))
+    own = len(part.get("holes", ())) + len(part.get("tensors", ()))
+    return own + sum("key" in segment for segment in segments) + sum(map(_count, inner))
+
+
+def _remarks(parts: Iterable[Record]) -> Iterator[str]:
+    """What could not be made a part of its own, and what will not be the same bytes again."""
+    for part in parts:
+        for kept in part.get("kept", ()):
+            yield f'"{kept["path"]}" stays in the skeleton: {kept["why"]}'
+        packed = sum(row["how"] == "library" for row in part.get("layout", ()))
+        if packed:
+            yield f"{packed} packed datasets: assemble gives the same tree, perhaps other bytes"
+        yield from _remarks(member.get("content", {}) for member in part.get("members", ()))
 
 
 def _more(container: Container) -> Record:
@@ -190,6 +203,21 @@ def _savedmodel(container: Container, folder: str) -> list[Record]:
     return parts
 
 
+def _hdf5(container: Container, folder: str) -> list[Record]:
+    from modelfmt.surgery.hdf5_parts import explode_hdf5
+
+    names = Names()
+    names.allocate(".", "manifest", ".json")
+    with SourceFile(container.path) as source:
+        return [explode_hdf5(source.span(), folder, names)]
+
+
+def _archive(container: Container, folder: str) -> list[Record]:
+    from modelfmt.surgery.archive_parts import explode_archive
+
+    return [explode_archive(container.path, folder)]
+
+
 def _files(folder: str) -> list[str]:
     """All files below a folder, with slashes, sorted. Raises UnsafeFileError."""
     found = []
@@ -226,6 +254,9 @@ _EXPLODERS = {
     "metagraph": _metagraph,
     "savedmodel": _savedmodel,
     "checkpoint": _checkpoint,
+    "keras-h5": _hdf5,
+    "keras-weights": _hdf5,
+    "keras": _archive,
 }
 
 

@@ -3,8 +3,9 @@
     manifest.json   {"modelfmt": 1, "kind": KIND, "parts": [{"part": SORT, "output": PATH, ...}]}
 
 ``output`` is a path from the assembled file or folder on; "" is that file itself. What else a part
-has depends on its sort: "message" (messages.py), "bundle" (bundles.py), "text" and "file"
-(extract.py). Nothing in a manifest may lead out of the folder.
+has depends on its sort: "message" (messages.py), "bundle" (bundles.py), "hdf5" (hdf5_parts.py),
+"archive" and "json" (archive_parts.py), "text" and "file" (extract.py). Nothing in a manifest may
+lead out of the folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from typing import Any, TypeVar
 
 from modelfmt.errors import CorruptFileError, MissingError, UnsafeFileError, Where
@@ -87,6 +89,9 @@ class Parts:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self.near: str | None = None  # the folder that temporary files go to
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._temporaries = 0
         self._opened: dict[str, SourceFile] = {}
         self.where = Where(os.path.join(folder, MANIFEST))
         with SourceFile(os.path.join(folder, MANIFEST)) as file:
@@ -103,9 +108,23 @@ class Parts:
         self.records: list[Record] = self.get(manifest, "parts", list)
 
     def close(self) -> None:
-        """Close the files that were opened."""
+        """Close the files that were opened, and delete the temporary ones."""
         for file in self._opened.values():
             file.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def temporary(self) -> str:
+        """A path for a file that is gone after ``close``, on the disk of the output."""
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix=".modelfmt-", dir=self.near)
+        self._temporaries += 1
+        return os.path.join(self._scratch.name, str(self._temporaries))
+
+    def open_temporary(self, path: str) -> SourceFile:
+        """A temporary file to read, closed with the others."""
+        self._opened[path] = SourceFile(path)
+        return self._opened[path]
 
     def get(self, record: Record, key: str, kind: type[T]) -> T:
         """A value of a record. Raises CorruptFileError where it lacks, or is of another type."""

@@ -65,10 +65,14 @@ def read_npy(
 
     Written by: ``write_npy``.
     """
+    return read_npy_as(file, stored_code(dtype, big_endian=big_endian), shape)
+
+
+def read_npy_as(file: SourceFile, code: str, shape: tuple[int, ...]) -> FileSpan | bytes:
+    """``read_npy`` by numpy's code of the elements. Written by: ``write_npy_to``."""
     import numpy as np
 
     where = Where(file.path)
-    code = stored_code(dtype, big_endian=big_endian)
     with io.BytesIO(file.read(0, min(file.size, 1 << 16))) as head:
         try:
             version = np.lib.format.read_magic(head)
@@ -82,13 +86,13 @@ def read_npy(
         except (ValueError, SyntaxError, TypeError, EOFError) as error:
             raise CorruptFileError(f"not a .npy ({error})", where=where) from None
         start = head.tell()
-    if tuple(found) != tuple(shape) or stored != np.dtype(code):
+    wanted = np.dtype(code)
+    if tuple(found) != tuple(shape) or stored != wanted:
         raise MismatchError(
             "the array has another dtype or shape than the tensor it stands for", where=where,
-            expected=f"{np.dtype(code).name} {list(shape)}",
-            found=f"{stored.name} {list(found)}",
+            expected=f"{wanted.name} {list(shape)}", found=f"{stored.name} {list(found)}",
         )
-    length = math.prod(shape) * dtype.itemsize
+    length = math.prod(shape) * wanted.itemsize
     if file.size - start != length:
         raise CorruptFileError(
             "the array's length does not fit its shape", where=where,

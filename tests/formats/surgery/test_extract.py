@@ -103,10 +103,13 @@ def test_the_same_source_gives_the_same_parts(savedmodel: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", [H5, GOLDEN / "keras/tfkeras-tf2.12.1-nested/model.keras"])
-def test_layers_are_not_taken_apart_yet(tmp_path: Path, path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="--select"):
-        modelfmt.extract(path, tmp_path / "parts")
-    assert list(tmp_path.iterdir()) == []
+def test_layers_are_taken_apart(tmp_path: Path, path: Path) -> None:
+    done = modelfmt.extract(path, tmp_path / "parts")
+    with modelfmt.open(path) as opened:
+        assert (done.kind, done.tensors) == (opened.kind, len(opened.tensors))
+        assert len(list((tmp_path / "parts/tensors").rglob("*.npy"))) == len(opened.tensors)
+    modelfmt.assemble(tmp_path / "parts", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
 def test_an_existing_output(tmp_path: Path) -> None:
