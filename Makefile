@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test slow check golden bench clean
+.PHONY: demo test slow check golden readme bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python demo.py
@@ -28,6 +28,10 @@ check: $(VENV)/.tested
 
 golden: $(VENV)/.installed
 	$(BIN)/python golden/make_dumps.py
+
+# The README's table of layers.
+readme: $(VENV)/.installed
+	$(BIN)/python -c 'import pathlib; from modelfmt.surgery.coverage import filled; p = pathlib.Path("README.md"); p.write_text(filled(p.read_text()))'
 
 bench: $(VENV)/.tested
 	$(BIN)/python benchmarks/run.py

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Optional
+import sys
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -20,21 +21,43 @@ def dump(
         Optional[list[str]], typer.Option(metavar="GLOB", help="List only these tensors.")  # noqa: UP045
     ] = None,
     as_json: AsJson = False,
+    pbtxt: Annotated[
+        bool, typer.Option("--pbtxt", help="Print the file's message as protobuf text.")
+    ] = False,
     digest: Annotated[bool, typer.Option("--digest", help="Hash every tensor.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Show the elements of small tensors.")
+    ] = False,
+    depth: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(metavar="N", min=1, help="List nested layers and objects N levels deep."),
+    ] = None,
     from_kind: From = None,
     debug: Debug = False,
 ) -> None:
     """Tell what is in a model file: kind, versions, inputs, outputs, layers or ops, tensors."""
+    if pbtxt:
+        if as_json or digest or values or select or depth:
+            raise typer.BadParameter("--pbtxt prints the whole message, and nothing else")
+        typer.echo(guarded(debug, lambda: modelfmt.dump_text(path, kind=from_kind)), nl=False)
+        return
     report = guarded(
         debug,
-        lambda: modelfmt.dump(path, kind=from_kind, select=select or (), digest=digest),
+        lambda: modelfmt.dump(
+            path, kind=from_kind, select=select or (), digest=digest, values=values, depth=depth
+        ),
     )
     if as_json:
         typer.echo(json.dumps(report))
         return
-    from modelfmt.cli.render import render_dump
+    from modelfmt.cli.render_dump import render_dump, styled_dump
 
-    typer.echo(render_dump(report))
+    if not sys.stdout.isatty():
+        typer.echo(render_dump(report))
+        return
+    styles: dict[str, dict[str, Any]] = {"title": {"bold": True}, "odd": {"fg": "yellow"}, "": {}}
+    for line, style in styled_dump(report):
+        typer.echo(typer.style(line, **styles[style]) if style else line)
 
 
 @commands.command()
@@ -48,8 +71,11 @@ def check(
     """Look for damage: checksums, dangling inputs, shapes, weights; exit status 1 if any."""
     findings = guarded(debug, lambda: modelfmt.check(path, kind=from_kind))
     if as_json:
-        typer.echo(json.dumps({"path": path, "findings": [str(error) for error in findings]}))
+        said = {"findings": [str(error) for error in findings], "notes": findings.notes}
+        typer.echo(json.dumps({"path": path, **said}))
     else:
+        for note in () if quiet else findings.notes:
+            typer.echo(f"{path}: {note}", err=True)
         for error in findings:
             typer.echo(str(error))
         if not findings and not quiet:

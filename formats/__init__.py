@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from modelfmt.surgery.custom import load_custom as load_custom
     from modelfmt.surgery.diff import diff as diff
     from modelfmt.surgery.dump import dump as dump
+    from modelfmt.surgery.dump_text import dump_text as dump_text
+    from modelfmt.surgery.edit import edit as edit
     from modelfmt.surgery.extract import extract as extract
     from modelfmt.surgery.opening import open as open
     from modelfmt.surgery.verify import verify as verify
@@ -47,6 +49,8 @@ _HOMES = {
     "convert": "modelfmt.surgery.convert",
     "diff": "modelfmt.surgery.diff",
     "dump": "modelfmt.surgery.dump",
+    "dump_text": "modelfmt.surgery.dump_text",
+    "edit": "modelfmt.surgery.edit",
     "extract": "modelfmt.surgery.extract",
     "load_custom": "modelfmt.surgery.custom",
     "open": "modelfmt.surgery.opening",

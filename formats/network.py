@@ -17,6 +17,11 @@ from modelfmt.tensor import Tensor
 #: A JSON-like value as configs hold it.
 Config = dict[str, Any]
 
+#: The reserved key of ``Call.kwargs`` for positional arguments that are more than tensors.
+ARGS = "*args"
+#: Where Keras 3 keeps the classes of its operations (keras.ops), one module a kind.
+OPERATIONS = "keras.src.ops."
+
 
 @dataclasses.dataclass(frozen=True)
 class Ref:
@@ -42,7 +47,8 @@ class Call:
     Attributes:
         inputs: the positional tensor arguments, in order.
         structure: False where the layer was called on a lone tensor, True where on a list.
-        kwargs: other arguments, JSON-like; tensors among them stand as Ref.
+        kwargs: other arguments, JSON-like; tensors among them stand as Ref. Positional arguments
+            that are more than tensors, or one list of them, stand whole under ARGS.
         outputs: a Spec for each output, where known; else empty.
     """
 
@@ -50,6 +56,14 @@ class Call:
     structure: bool = False
     kwargs: Config = dataclasses.field(default_factory=dict)
     outputs: list[Spec] = dataclasses.field(default_factory=list)
+
+    def arguments(self) -> tuple[list[Any], Config]:
+        """The positional arguments, literals among them, and the others; tensors as Ref."""
+        kwargs = dict(self.kwargs)
+        whole = kwargs.pop(ARGS, None)
+        if whole is not None:
+            return list(whole), kwargs
+        return ([list(self.inputs)] if self.structure else list(self.inputs)), kwargs
 
 
 @dataclasses.dataclass
@@ -77,6 +91,11 @@ class Layer:
     def weight(self, name: str) -> Tensor:
         """The weight called ``name``. Raises KeyError where the layer has none."""
         return self.weights[name]
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether this stands in the config, but is no ``Layer`` of Keras and has no weights."""
+        return str(self.extras.get("module") or "").startswith((OPERATIONS, "keras.ops"))
 
 
 @dataclasses.dataclass

@@ -30,6 +30,7 @@ class Tensor:
             bytes computed on demand. Strings have no payload but ``strings``.
         origin: where it was found, for errors and ``dump``.
         strings: for dtype string, a function that returns the elements, flattened in C order.
+        stored: of strings, the bytes that the file spends on them; None where it must be read.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Tensor:
     payload: Piece = b""
     origin: Where = NOWHERE
     strings: Callable[[], list[bytes]] | None = None
+    stored: int | None = None
 
     @classmethod
     def from_numpy(cls, name: str, array: npt.ArrayLike) -> Tensor:
@@ -108,14 +110,17 @@ class Tensor:
             )
         return dataclasses.replace(self, shape=shape)
 
-    def changed(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Tensor:
+    def changed(
+        self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+        shape: tuple[int, ...] | None = None,
+    ) -> Tensor:  # fmt: skip
         """The tensor that ``change`` makes of the elements when they are read.
 
-        ``change`` keeps dtype and shape.
+        ``change`` keeps the dtype, and makes ``shape``, which is the old one where left out.
         """
-        return dataclasses.replace(
-            self, payload=Computed(self.nbytes, lambda: [change(self.numpy()).tobytes()])
-        )
+        made = dataclasses.replace(self, shape=self.shape if shape is None else shape)
+        payload = Computed(made.nbytes, lambda: [change(self.numpy()).tobytes()])
+        return dataclasses.replace(made, payload=payload)
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}, {self.dtype}, {list(self.shape)})"

@@ -25,6 +25,7 @@ from modelfmt.graph import (
     parse_input,
     tensor_name,
 )
+from modelfmt.graphs.table_builder import Table, compared
 from modelfmt.ops import opdefs
 from modelfmt.ops.opages import settled
 from modelfmt.ops.shapes import Static, constant, infer
@@ -57,6 +58,8 @@ class GraphBuilder(Graph):
         self._scope = ""
         #: Keras' masks: the boolean tensor (batch, time) that goes along with a tensor, by name.
         self.masks: dict[str, str] = {}
+        #: The Keras major whose rules the layers follow, where a layer's depend on it.
+        self.keras_major = 3
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -146,6 +149,25 @@ class GraphBuilder(Graph):
             for k, i in enumerate(inputs)
         ]
         return self._add(op, names, attrs, full)
+
+    def table_handle(self, table: Table) -> str | None:
+        """The tensor of a table that holds ``table``; None where the graph cannot hold one.
+
+        A frozen graph cannot; builders of other graphs override this.
+        """
+        return None
+
+    def lookup(self, table: Table, x: str, default: bytes | int) -> str:
+        """The value of each element of ``x`` in ``table``, ``default`` where it is no key.
+
+        Raises:
+            ConversionError: no table can be held, and it is too large for comparisons.
+        """
+        handle = self.table_handle(table)
+        if handle is None:
+            return compared(table, x, default, self)
+        fallback = self.const(default, table.values.dtype, "default_value")
+        return self.op("LookupTableFindV2", handle, x, fallback)
 
     def keep_only(self, outputs: Sequence[str]) -> None:
         """Remove the nodes that none of ``outputs`` depends on; Placeholders stay."""

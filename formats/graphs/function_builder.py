@@ -18,6 +18,7 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError
 from modelfmt.graph import Dims, Func, Function, Node, Shape, parse_input
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.table_builder import Table
 from modelfmt.ops import opdefs
 from modelfmt.ops.shapes import Static
 from modelfmt.tensor import Tensor
@@ -47,6 +48,7 @@ class FunctionBuilder(GraphBuilder):
     def __init__(self, outer: GraphBuilder) -> None:
         super().__init__()
         self._outer = outer
+        self.keras_major = outer.keras_major
         self._functions = outer._functions
         self._captured: dict[str, str] = {}
         self.arguments: list[str] = []
@@ -75,6 +77,11 @@ class FunctionBuilder(GraphBuilder):
     def weight(self, tensor: Tensor, name: str | None = None) -> str:
         """A weight stands in the graph around; the body captures what reads it."""
         return self.capture(self._outer.weight(tensor, name))
+
+    def table_handle(self, table: Table) -> str | None:
+        """A table stands in the graph around, where that can hold one."""
+        handle = self._outer.table_handle(table)
+        return None if handle is None else self.capture(handle)
 
     def finished(self, name: str, results: Sequence[str]) -> BuiltFunction:
         """The function, with its edges spelled as in a FunctionDef; known to the graph from now on.

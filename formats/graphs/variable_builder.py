@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from modelfmt.graph import Shape
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.saver import Variable
+from modelfmt.graphs.table_builder import Table, add_initializers, add_table, held
 from modelfmt.ops.shapes import Static
 from modelfmt.tensor import Tensor
 
@@ -24,6 +25,7 @@ class VariableGraphBuilder(GraphBuilder):
         super().__init__()
         self._held: dict[str, tuple[str, Tensor]] = {}
         self._constant: set[int] = set()
+        self._tables: dict[str, tuple[str, Table]] = {}
 
     def weight(self, tensor: Tensor, name: str | None = None) -> str:
         """A resource variable that holds ``tensor``; the tensor that reads it.
@@ -57,6 +59,16 @@ class VariableGraphBuilder(GraphBuilder):
             for handle, (read, tensor) in self._held.items()
             if handle in self
         ]  # fmt: skip
+
+    def table_handle(self, table: Table) -> str:
+        """A HashTableV2 of this content; asked again, the same one."""
+        if table.name not in self._tables:
+            self._tables[table.name] = add_table(table, self), table
+        return self._tables[table.name][0]
+
+    def table_initializers(self) -> list[str]:
+        """Add the nodes that fill the tables which the finished graph holds; their names."""
+        return add_initializers(held(self._tables, self), self)
 
     def _variable(self, tensor: Tensor, name: str) -> str:
         full = self.unique(name)

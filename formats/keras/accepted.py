@@ -272,6 +272,11 @@ def _rows() -> dict[str, tuple[str, list[str]]]:
     return rows
 
 
+def built_in() -> list[str]:
+    """The names of all layer classes of Keras, of any major."""
+    return list(_rows())
+
+
 def is_built_in(class_name: str) -> bool:
     """Whether some major of Keras has a layer of this class."""
     return class_name in _rows()

@@ -18,10 +18,11 @@ from typing import Any
 
 from modelfmt.container import Container, EditedTensors
 from modelfmt.errors import UnsupportedError, Where, located
+from modelfmt.keras.assets import read_vocabularies
 from modelfmt.keras.config import read_config, write_config
 from modelfmt.keras.h5 import KERAS_VERSION, parse_json
 from modelfmt.keras.stored import StoredTensors, elements_of
-from modelfmt.keras.tree import read_tree, write_tree
+from modelfmt.keras.tree import read_tree, tree_order, write_tree
 from modelfmt.network import Network
 from modelfmt.storage.archive import ArchiveReader, write_archive
 from modelfmt.storage.files import (
@@ -63,7 +64,7 @@ class KerasArchive(Container):
         except BaseException:
             self.archive.close()
             raise
-        self._tensors = EditedTensors(StoredTensors(self.reader, path), path)
+        self._tensors = EditedTensors(StoredTensors(self.reader, path, tree_order), path)
 
     @property
     def tensors(self) -> EditedTensors:
@@ -123,6 +124,8 @@ class KerasArchive(Container):
             network.extras["keras_version"] = self.keras_version
         for path in read_tree(network, self.tensors):
             self.oddities.append(f'"{path}" belongs to no layer of the config')
+        with located(path=self.path):
+            read_vocabularies(network, self.tensors, self.archive)
         return network
 
     @property

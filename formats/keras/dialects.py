@@ -32,7 +32,10 @@ RENAMED = {
     "Convolution2D": "Conv2D",
     "Convolution3D": "Conv3D",
     "SeparableConvolution2D": "SeparableConv2D",
+    "GroupQueryAttention": "GroupedQueryAttention",
 }
+#: Classes whose public name in Keras 3, which its configs state, is another than their own.
+EXPORTED = {"GroupedQueryAttention": "GroupQueryAttention"}
 
 _KERAS2_ACTIVATIONS = words(
     "elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign "
@@ -135,7 +138,8 @@ def _idle(class_name: str, key: str, value: Any) -> bool:
     if key in (*_ATTENTION_SHAPES, "_attention_axes"):
         return class_name == "MultiHeadAttention"
     if key in ("implementation", "input_length"):
-        return is_built_in(class_name)
+        # Which implementation it is settles the shape of a locally connected layer's kernel.
+        return is_built_in(class_name) and not class_name.startswith("LocallyConnected")
     return False
 
 
@@ -156,6 +160,9 @@ def _is_wrapped(value: Any) -> bool:
 
 
 def _normal_value(key: str, value: Any, major: int) -> Any:
+    if isinstance(value, dict) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        held = value.get("config")
+        return held.get("value") if isinstance(held, dict) else value
     if key == "dtype":
         return _policy_name(value)
     if _is_activation(key):
@@ -238,6 +245,8 @@ def _policy_name(value: Any) -> Any:
 
 
 def _normal_activation(value: Any, major: int) -> Any:
+    if _is_wrapped(value) and isinstance(value["config"], dict):
+        return _normal_wrapped(value, major)
     if isinstance(value, dict) and isinstance(value.get("config"), str):
         if value["config"] not in _BUILT_IN_ACTIVATIONS:
             return value
@@ -249,6 +258,8 @@ def _normal_activation(value: Any, major: int) -> Any:
 
 def _special_activation(value: Any, major: int) -> Any:
     """Raises ConversionError where the function does not exist in ``major``."""
+    if _is_wrapped(value) and isinstance(value["config"], dict):
+        return special_object(value, major)
     if not isinstance(value, str):
         return value
     if major == 2:

@@ -14,24 +14,27 @@ legacy_h5_format.py, VERSION_FACTS 1.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from modelfmt.container import Container
+from modelfmt.container import Container, EditedTensors
 from modelfmt.errors import CorruptFileError, MissingError, Where, located
 from modelfmt.keras.config import read_config, write_config
 from modelfmt.keras.operations import is_operation
 from modelfmt.keras.stored import (
     StoredTensors,
+    elements_of,
     group_at,
     put,
     read_names,
     write_names,
 )
 from modelfmt.network import Layer, Network, model_order
-from modelfmt.storage.files import FileSpan, SourceFile, atomic_output
+from modelfmt.storage.files import FileSpan, SourceFile, atomic_output, write_pieces
 from modelfmt.storage.hdf5 import Hdf5Group, Hdf5Reader, write_hdf5
+from modelfmt.storage.output import check_output
 from modelfmt.tensor import Tensor
 
 #: What a written file states, so that Keras reads it as one of its own.
@@ -47,12 +50,49 @@ class _KerasHdf5(Container):
     ) -> None:
         super().__init__(path)
         self.reader = Hdf5Reader(path if source is None else source, name=path)
-        self._tensors = StoredTensors(self.reader, path)
+        self._tensors = StoredTensors(self.reader, path, self._ordered)
+        self._edited = EditedTensors(self._tensors, path)
         self.oddities: list[str] = []
 
     @property
-    def tensors(self) -> Mapping[str, Tensor]:
-        return self._tensors
+    def tensors(self) -> EditedTensors:
+        """The datasets by path; assigning replaces the elements of one."""
+        return self._edited
+
+    def save(self, path: str, *, force: bool = False) -> None:
+        """Write the file with its edits; only the bytes of replaced elements differ.
+
+        Elements that are packed (compressed chunks) are written by libhdf5, in a copy.
+        """
+        from modelfmt.storage.hdf5.refill import refilled
+
+        check_output(path, force=force)
+        edits = {name: elements_of(tensor) for name, tensor in self._edited.edits.items()}
+        pieces = refilled(self.reader, edits, path) if edits else [self.reader.source]
+        with atomic_output(path, force=force) as out:
+            write_pieces(out.file, pieces)
+
+    def _ordered(self, names: list[str]) -> list[str]:
+        """Paths of datasets in the order that layer_names and weight_names state.
+
+        What these don't tell follows by number and name, the optimizer's weights last.
+        """
+        from modelfmt.keras.tree import natural
+
+        base = "model_weights" if self.reader.exists("model_weights") else ""
+        stated: dict[str, None] = {}
+        with suppress(CorruptFileError):
+            layers = read_names(self.reader, base or "/", "layer_names") or []
+            groups = [f"{base}/{layer}".strip("/") for layer in layers]
+            for group in (*groups, "optimizer_weights"):
+                if self.reader.exists(group):
+                    for name in read_names(self.reader, group, "weight_names") or []:
+                        stated.setdefault(f"{group}/{name}", None)
+        places = {name: place for place, name in enumerate(stated)}
+        return sorted(
+            names,
+            key=lambda n: (n.startswith("optimizer"), places.get(n, len(places)), natural(n)),
+        )
 
     @property
     def keras_version(self) -> str | None:
@@ -173,13 +213,15 @@ class KerasH5(_KerasHdf5):
         network.extras.update({k: v for k, v in stated.items() if v is not None})
         base = "model_weights" if self.reader.exists("model_weights") else ""
         weights = self._layer_weights(base)
+        # A Merge of Keras 1 holds whole models, whose layers have groups of their own.
+        lists_parts = network.keras_major == 1
         for layer in network.layers:
             if layer.name in weights:
                 layer.weights = weights.pop(layer.name)
-            elif layer.class_name != "InputLayer" and not is_operation(layer):
+            elif not lists_parts and layer.class_name != "InputLayer" and not is_operation(layer):
                 self.oddities.append(f'layer "{layer.name}" has no group of weights')
         for name, tensors in weights.items():
-            if tensors:
+            if tensors and not lists_parts:
                 self.oddities.append(f'the weights of "{name}" belong to no layer of the config')
         top = f"{base}/{_TOP_LEVEL}".strip("/")
         if self.reader.exists(top) and self._group_weights(top):

@@ -18,10 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelfmt.errors import ConversionError, CorruptFileError
-from modelfmt.network import Call, Config, Ref, Spec
-
-#: The reserved key of ``Call.kwargs`` for positional arguments that are more than tensors.
-ARGS = "*args"
+from modelfmt.network import ARGS, Call, Config, Ref, Spec
 
 #: The names of the positional arguments after the first, where Keras 2 must name them.
 _POSITIONAL = {
@@ -153,15 +150,6 @@ def _tensors_in(value: Any, names: frozenset[str]) -> Any:
     return value
 
 
-def _arguments(call: Call) -> tuple[list[Any], Config]:
-    """The positional arguments and the others."""
-    kwargs = dict(call.kwargs)
-    whole = kwargs.pop(ARGS, None)
-    if whole is not None:
-        return list(whole), kwargs
-    return ([list(call.inputs)] if call.structure else list(call.inputs)), kwargs
-
-
 def write_call_3(call: Call, spec_of: Callable[[Ref], Spec]) -> Config:
     """An entry of Keras 3's ``inbound_nodes``: the twin of ``read_call``.
 
@@ -180,7 +168,7 @@ def write_call_3(call: Call, spec_of: Callable[[Ref], Spec]) -> Config:
             },
         }
 
-    args, kwargs = _arguments(call)
+    args, kwargs = call.arguments()
     return {"args": map_refs(args, tensor), "kwargs": map_refs(kwargs, tensor)}
 
 
@@ -195,7 +183,7 @@ def write_call_2(call: Call, class_name: str, counted: Callable[[Ref], list[Any]
     Raises:
         ConversionError: positional arguments that Keras 2 has no spelling for.
     """
-    args, kwargs = _arguments(call)
+    args, kwargs = call.arguments()
     extra = _POSITIONAL.get(class_name, ())
     if not args or len(args) > 1 + len(extra):
         raise ConversionError(

@@ -10,9 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from modelfmt.network import Layer
-
-_ROOT = "keras.src.ops."
+from modelfmt.keras.accepted import words
+from modelfmt.network import OPERATIONS, Layer
 
 _TABLE = """
 core: Map Scan AssociativeScan Scatter ScatterUpdate Slice SliceUpdate Switch WhileLoop
@@ -36,13 +35,20 @@ nn: Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlus Sil
 """
 
 
+#: The operations whose config says a dtype, as layers do; no layer has one of these names.
+_TYPED = words(
+    "Arange Array Cast ConvertToTensor Cumprod Cumsum EmptyLike Full FullLike Geomspace Linspace "
+    "Logspace MultiHot Nancumprod Nancumsum OneHot OnesLike Prod SaturateCast View ZerosLike"
+)
+
+
 @cache
 def _modules() -> dict[str, str]:
     found: dict[str, str] = {}
     module = ""
     for word in _TABLE.split():
         if word.endswith(":"):
-            module = _ROOT + word[:-1]
+            module = OPERATIONS + word[:-1]
         else:
             found[word] = module
     return found
@@ -50,17 +56,19 @@ def _modules() -> dict[str, str]:
 
 def module_of(class_name: str) -> str:
     """The module in which Keras 3 keeps an operation's class."""
-    return _modules().get(class_name, f"{_ROOT}numpy")
+    return _modules().get(class_name, f"{OPERATIONS}numpy")
 
 
 def is_unmarked(row: dict[str, Any]) -> bool:
-    """Whether a Keras 3 config's entry without module is an operation: layers state a dtype."""
+    """Whether a Keras 3 config's entry without module is an operation: layers state a dtype, and
+    the few operations that do so too are no layers' names.
+    """
     config = row.get("config")
-    return isinstance(config, dict) and "module" not in row and not (
-        {"dtype", "trainable", "layers"} & set(config)
-    )
+    if not isinstance(config, dict) or "module" in row or {"trainable", "layers"} & set(config):
+        return False
+    return "dtype" not in config or row.get("class_name") in _TYPED
 
 
 def is_operation(layer: Layer) -> bool:
     """Whether this stands in the config, but is no ``Layer`` of Keras and has no weights."""
-    return str(layer.extras.get("module") or "").startswith((_ROOT, "keras.ops"))
+    return layer.is_operation

@@ -10,11 +10,12 @@ Source: Keras legacy_h5_format.py (HDF5_OBJECT_HEADER_LIMIT) and saving_lib.py (
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from modelfmt import dtypes
 from modelfmt.errors import CorruptFileError, MissingError, UnsupportedError, Where, located
+from modelfmt.storage.files import Piece
 from modelfmt.storage.hdf5 import ATTRIBUTE_LIMIT, Hdf5Array, Hdf5Group, Hdf5Reader
 from modelfmt.tensor import Tensor
 
@@ -24,20 +25,26 @@ _REFERENCE = 16  # bytes that a variable-length string takes in an attribute
 class StoredTensors(Mapping[str, Tensor]):
     """Every dataset of an HDF5 file by its path, described when it is asked for.
 
-    ``within`` limits it to a group; the keys stay paths from the root.
+    Args:
+        reader: of the file.
+        path: for errors.
+        order: puts the paths in the order that the file states elsewhere; else by name.
     """
 
-    def __init__(self, reader: Hdf5Reader, path: str) -> None:
+    def __init__(
+        self, reader: Hdf5Reader, path: str,
+        order: Callable[[list[str]], Iterable[str]] | None = None,
+    ) -> None:
         self._reader = reader
         self._path = path
+        self._order = order or list
         self._names: dict[str, None] | None = None
         self._known: dict[str, Tensor] = {}
 
     def _listed(self) -> dict[str, None]:
         if self._names is None:
-            self._names = {
-                name: None for name in self._reader.walk() if self._reader.kind(name) == "dataset"
-            }
+            found = [n for n in self._reader.walk() if self._reader.kind(n) == "dataset"]
+            self._names = dict.fromkeys(self._order(found))
         return self._names
 
     def __getitem__(self, name: str) -> Tensor:
@@ -106,6 +113,11 @@ def write_tensor(tensor: Tensor) -> Hdf5Array:
         named = {"dtype": tensor.dtype.name}
         return Hdf5Array(np.dtype(f"V{dtype.itemsize}"), tensor.shape, tensor.payload, named)
     return Hdf5Array(dtype, tensor.shape, tensor.payload)
+
+
+def elements_of(tensor: Tensor) -> Piece | list[bytes]:
+    """What takes the place of a dataset's elements: its payload, or its strings."""
+    return tensor.payload if tensor.strings is None else tensor.strings()
 
 
 def read_names(reader: Hdf5Reader, path: str, name: str) -> list[str] | None:

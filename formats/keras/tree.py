@@ -34,6 +34,13 @@ _RANKS = {name: k for k, name in enumerate(
     ("vars", "forward_layer", "backward_layer", *_ATTENTION)
 )}
 
+#: A weight that stands at two places, since two layers keep it: the second place -> the first.
+_TWICE = {
+    "SpectralNormalization": {"vars/0": "layer/vars/0"},
+    "TextVectorization": {"_lookup_layer/vars/idf_weights": "vars/idf_weights"},
+}
+_LOOKUPS = words("StringLookup IntegerLookup TextVectorization")
+
 
 def snake_case(class_name: str) -> str:
     """``Conv2DTranspose`` -> ``conv2d_transpose``. Source: Keras utils/naming.py."""
@@ -52,6 +59,12 @@ def natural(path: str) -> list[Any]:
     return key
 
 
+def tree_order(names: Iterable[str]) -> list[str]:
+    """Paths of a tree by number and name, those of the optimizer and of metrics behind them."""
+    last = ("optimizer", "metrics")
+    return sorted(names, key=lambda name: (name.startswith(last), natural(name)))
+
+
 def read_tree(network: Network, tensors: Mapping[str, Tensor]) -> list[str]:
     """Give every layer of ``network`` its weights, in place.
 
@@ -64,20 +77,36 @@ def read_tree(network: Network, tensors: Mapping[str, Tensor]) -> list[str]:
     Returns:
         What stands below the layers and belongs to none of them.
     """
+    folder, folders = _folders(tensors)
+    claimed: set[str] = set()
+    for layer, path in _paths(network, "", folder, folders):
+        found = folders.get(path, [])
+        claimed.update(found)
+        names = [key[len(path) + 1 :] for key in found]
+        twice = _TWICE.get(layer.class_name, {})
+        for name in _in_order(layer, [n for n in names if twice.get(n) not in names]):
+            layer.weights[name] = tensors[f"{path}/{name}"].renamed(name)
+    return [path for path in folders.get(folder, []) if path not in claimed]
+
+
+def layer_paths(network: Network, tensors: Mapping[str, Tensor]) -> Iterator[tuple[Layer, str]]:
+    """Every layer that is no model, with its path in the tree. Arguments as ``read_tree``."""
+    return _paths(network, "", *_folders(tensors))
+
+
+def _folders(tensors: Mapping[str, Tensor]) -> tuple[str, dict[str, list[str]]]:
+    """The folder of a model's layers, and what stands in each folder."""
     folders: dict[str, list[str]] = {}
     for path in tensors:
         for end in re.finditer("/", path):
             folders.setdefault(path[: end.start()], []).append(path)
-    folder = _OLD if any(path.startswith(f"{_OLD}/") for path in tensors) else "layers"
-    claimed: set[str] = set()
-    _read_models(network, "", folder, folders, tensors, claimed)
-    return [path for path in folders.get(folder, []) if path not in claimed]
+    old = any(path.startswith(f"{_OLD}/") for path in tensors)
+    return (_OLD if old else "layers"), folders
 
 
-def _read_models(
-    network: Network, prefix: str, folder: str, folders: Mapping[str, list[str]],
-    tensors: Mapping[str, Tensor], claimed: set[str],
-) -> None:
+def _paths(
+    network: Network, prefix: str, folder: str, folders: Mapping[str, list[str]]
+) -> Iterator[tuple[Layer, str]]:
     skipped = folders if folder == _OLD else {}
     layers = [
         layer for layer in network.layers
@@ -86,12 +115,9 @@ def _read_models(
     ]
     for layer, path in _placed(layers, f"{prefix}{folder}", skipped):
         if layer.network is not None:
-            _read_models(layer.network, f"{path}/", folder, folders, tensors, claimed)
-            continue
-        found = folders.get(path, [])
-        claimed.update(found)
-        for name in _in_order(layer, [key[len(path) + 1 :] for key in found]):
-            layer.weights[name] = tensors[f"{path}/{name}"].renamed(name)
+            yield from _paths(layer.network, f"{path}/", folder, folders)
+        else:
+            yield layer, path
 
 
 def _in_order(layer: Layer, names: list[str]) -> list[str]:
@@ -147,6 +173,9 @@ def _write_models(network: Network, prefix: str, root: Hdf5Group) -> None:
             places = _places(layer)
         for place, tensor in zip(places, layer.weights.values(), strict=True):
             put(root, f"{path}/{place}", tensor)
+            for other, first in _TWICE.get(layer.class_name, {}).items():
+                if first == place:
+                    put(root, f"{path}/{other}", tensor)
 
 
 def _places(layer: Layer) -> list[str]:
@@ -173,10 +202,16 @@ def _sublayers(class_name: str, config: Config, count: int) -> list[str]:
         places = _inner(inner, half)
         return [f"forward_layer/{p}" for p in places] + [f"backward_layer/{p}" for p in places]
     if class_name in ("MultiHeadAttention", "GroupedQueryAttention"):
-        private = "_" if class_name == "GroupedQueryAttention" else ""
+        private = _ATTENTION if class_name == "GroupedQueryAttention" else ("gate_dense",)
         each = 2 if config.get("use_bias", True) else 1
         parts = [p for p in _ATTENTION if p != "gate_dense" or config.get("use_gate")]
-        return [f"{private}{part}/vars/{k}" for part in parts for k in range(each)]
+        named = [f"_{part}" if part in private else part for part in parts]
+        return [f"{part}/vars/{k}" for part in named for k in range(each)]
+    if class_name == "SpectralNormalization":
+        inner = _inner(config.get("layer"), count - 1)
+        return [*(f"layer/{place}" for place in inner), "vars/1"]
+    if class_name in _LOOKUPS:
+        return ["vars/idf_weights"][:count]
     if class_name == "TimeDistributed":
         return [f"layer/{place}" for place in _inner(config.get("layer"), count)]
     return _numbered("vars", count)

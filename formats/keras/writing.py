@@ -77,7 +77,7 @@ def _write_layer(layer: Layer, network: Network, major: int) -> Config:
             return {"class_name": named or layer.class_name, "config": config}
         row: Config = {
             "module": module if custom else dialects.layer_module(layer.class_name),
-            "class_name": layer.class_name,
+            "class_name": dialects.EXPORTED.get(layer.class_name, layer.class_name),
             "config": config,
             "registered_name": registered or layer.class_name if custom else None,
         }

@@ -6,6 +6,7 @@ each. The layers with parameters of their own stand in ``rectifiers``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.functions import WRITTEN
 from modelfmt.layers.legalise import SPELLED
-from modelfmt.layers.registry import register_layer
+from modelfmt.layers.parts import names_of_parts, part
+from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.layers.template import OneOf, Template, X, clipped, greater, only, op
-from modelfmt.network import Layer
+from modelfmt.network import Config, Layer
 
 
 def _scaled(x: Template, factor: float) -> Template:
@@ -60,32 +63,80 @@ FUNCTIONS: Mapping[str, tuple[Template, ...]] = {
     ),
     "hard_silu": (op("Mul", X, op("RealDiv", op("Relu6", op("AddV2", X, 3.0)), 6.0)),),
     "leaky_relu": (op("LeakyRelu", X, alpha=0.2),),
-}
+    "celu": (op("AddV2", op("Maximum", X, 0.0), op("Expm1", op("Minimum", X, 0.0))),),
+    "hard_shrink": (op("SelectV2", greater(op("Abs", X), 0.5), X, op("ZerosLike", X)),),
+    "hard_tanh": (clipped(X, -1.0, 1.0),),
+    "log_sigmoid": (op("Neg", op("Softplus", op("Neg", X))),),
+    "soft_shrink": (
+        op("SelectV2", greater(X, 0.5), op("Sub", X, 0.5),
+           op("SelectV2", op("Less", X, -0.5), op("AddV2", X, 0.5), op("ZerosLike", X))),
+    ),
+    "sparse_plus": (
+        op("SelectV2", op("LessEqual", X, -1.0), op("ZerosLike", X),
+           op("SelectV2", op("Less", X, 1.0), _scaled(op("Pow", op("AddV2", X, 1.0), 2.0), 0.25),
+              X)),
+    ),
+    "sparse_sigmoid": (
+        op("SelectV2", op("LessEqual", X, -1.0), 0.0,
+           op("SelectV2", op("GreaterEqual", X, 1.0), 1.0, _scaled(op("AddV2", X, 1.0), 0.5))),
+    ),
+    "squareplus": (
+        op("RealDiv", op("AddV2", X, op("Sqrt", op("AddV2", op("Square", X), 4.0))), 2.0),
+    ),
+    "tanh_shrink": (op("Sub", X, op("Tanh", X)),),
+}  # fmt: skip
 
 #: Functions that come back as a layer with parameters instead.
 _OTHERWISE_READ = {"leaky_relu"}
-_ALIASES = {"swish": "silu", "hard_swish": "hard_silu", "linear": "linear"}
+_ALIASES = {
+    "swish": "silu", "hard_swish": "hard_silu", "softmax_v2": "softmax", "linear": "linear",
+}  # fmt: skip
 
 
 def write_activation(function: Any, tensor: str, graph: GraphBuilder) -> str:
     """Emit an activation function after ``tensor``; linear emits nothing.
 
+    Args:
+        function: its name, or the serialised form of a layer that serves as one.
+
     Raises:
         ConversionError: no function of that name is known.
     """
+    if is_layer(function):
+        holder = Layer("Activation", "activation", {"activation": function})
+        return _write_part(holder, tensor, graph)
     name = function_name(function)
     if name == "linear":
         return tensor
+    if name in WRITTEN:
+        return WRITTEN[name](tensor, graph)
     layer = Layer("Activation", "activation", {"activation": name})
     return FUNCTIONS[name][0].write(layer, [tensor], graph)
 
 
+def is_layer(function: Any) -> bool:
+    """Whether an ``activation`` is a layer in its serialised form, not the name of a function."""
+    return isinstance(function, dict) and isinstance(function.get("config"), dict)
+
+
+def _write_part(layer: Layer, tensor: str, graph: GraphBuilder) -> str:
+    inner = part(layer, "activation")
+    missing = [n for n in codec_for(inner).weight_names(inner.config) if n not in inner.weights]
+    if missing:
+        raise ConversionError(
+            f"a {inner.class_name} with weights cannot serve as an activation here",
+            found=", ".join(missing),
+        )
+    with graph.scope(inner.name):
+        return codec_for(inner).write(inner, [tensor], graph)[0]
+
+
 def function_name(function: Any) -> str:
-    """The name in FUNCTIONS, or ``linear``. Raises ConversionError for what is not there."""
+    """The name in FUNCTIONS or WRITTEN, or ``linear``. Raises ConversionError for any other."""
     if function is None:
         return "linear"
     name = _ALIASES.get(function, function) if isinstance(function, str) else None
-    if name not in FUNCTIONS and name != "linear":
+    if name not in FUNCTIONS and name not in WRITTEN and name != "linear":
         raise ConversionError("unknown activation function", found=function)
     return str(name)
 
@@ -93,7 +144,8 @@ def function_name(function: Any) -> str:
 def activation_of(layer: Layer) -> str | None:
     """The function that a layer consists of, where Keras has an ``activation`` of that name."""
     if layer.class_name == "Activation":
-        return str(layer.config["activation"])
+        function = layer.config["activation"]
+        return None if is_layer(function) else str(function)
     if layer.class_name == "Softmax" and layer.config.get("axis") == -1:
         return "softmax"
     return None
@@ -101,6 +153,10 @@ def activation_of(layer: Layer) -> str | None:
 
 def canonical_activation(function: Any) -> list[Layer]:
     """An activation function in inference form: layers of its own, none for linear."""
+    if is_layer(function):
+        holder = Layer("Activation", "", {"activation": function})
+        inner = dataclasses.replace(part(holder, "activation"), name="")
+        return codec_for(inner).canonical(inner, [None])
     name = function_name(function)
     if name == "linear":
         return []
@@ -113,17 +169,36 @@ def canonical_activation(function: Any) -> list[Layer]:
 
 
 class ActivatedCodec(LayerCodec):
-    """A layer whose config has an ``activation``, applied after the template."""
+    """A layer whose config has an ``activation``, applied after the template.
+
+    An activation that is a layer with weights (PReLU) has them after the layer's own, as
+    ``activation/alpha``.
+    """
+
+    def weight_names(self, config: Config) -> tuple[str, ...]:
+        inner = ("activation",) if is_layer(config.get("activation")) else ()
+        return super().weight_names(config) + names_of_parts(config, inner)
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """The layer without its activation, then the activation."""
         plain = super().canonical(layer, shapes)
         function = plain[-1].config.pop("activation", None)
-        return [*plain, *canonical_activation(function)]
+        if not is_layer(function):
+            return [*plain, *canonical_activation(function)]
+        inner = part(layer, "activation")
+        own = {k: v for k, v in plain[-1].weights.items() if not k.startswith("activation/")}
+        plain[-1] = dataclasses.replace(plain[-1], weights=own)
+        return [*plain, *codec_for(inner).canonical(inner, [None])]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         outputs = super().write(layer, inputs, graph)
-        return [write_activation(layer.config["activation"], y, graph) for y in outputs]
+        return [self.activated(layer, y, graph) for y in outputs]
+
+    def activated(self, layer: Layer, tensor: str, graph: GraphBuilder) -> str:
+        """``tensor`` after the layer's activation."""
+        if is_layer(layer.config["activation"]):
+            return _write_part(layer, tensor, graph)
+        return write_activation(layer.config["activation"], tensor, graph)
 
 
 @register_layer
@@ -134,6 +209,7 @@ class Activation(LayerCodec):
     """
 
     class_name = "Activation"
+    supports_masking = True
     config = {"activation": "linear"}
     scopes = ("Gelu", "clip_by_value")
     template = OneOf(

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from modelfmt.errors import ConversionError, MismatchError, located
+from modelfmt.layers import cudnn, lora
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Network
 from modelfmt.tensor import Tensor
@@ -46,7 +47,10 @@ def prepared(layer: Layer) -> Layer:
 
 
 def _bind_layer(layer: Layer) -> None:
+    turned = cudnn.make_plain(layer)
     codec = codec_for(layer)
+    lora.merge(layer)
+    codec.settle(layer)
     names = codec.weight_names(codec.completed(layer.config, {}))
     if len(names) != len(layer.weights):
         raise MismatchError(
@@ -54,10 +58,28 @@ def _bind_layer(layer: Layer) -> None:
             expected=f"{len(names)} ({', '.join(names)})",
             found=f"{len(layer.weights)} ({', '.join(layer.weights)})",
         )
-    stored = zip(names, layer.weights.values(), strict=True)
+    stored = zip(names, _in_canonical_order(layer, names), strict=True)
     layer.weights = {name: tensor.renamed(name) for name, tensor in stored}
+    if turned:
+        cudnn.convert_weights(layer, turned)
     untrained = codec.untrained(codec.completed(layer.config, {}))
     layer.non_trainable = tuple(name for name in names if name in untrained)
+
+
+def _in_canonical_order(layer: Layer, names: tuple[str, ...]) -> list[Tensor]:
+    """The layer's weights in the order of ``names``: by the names they are stored under, where
+    those are just these, else as they stand. A file puts what is not trained last.
+    """
+    stored = {short_name(name): tensor for name, tensor in layer.weights.items()}
+    wanted = [short_name(name) for name in names]
+    if len(stored) == len(layer.weights) and sorted(stored) == sorted(wanted):
+        return [stored[name] for name in wanted]
+    return list(layer.weights.values())
+
+
+def short_name(name: str) -> str:
+    """What a weight is called within its layer: ``kernel`` of ``dense/kernel:0``."""
+    return name.split(":")[0].rpartition("/")[2]
 
 
 def _turn_kernels(layer: Layer) -> None:

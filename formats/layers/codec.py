@@ -36,6 +36,12 @@ class Claim:
     nodes: tuple[str, ...]
 
 
+class TensorName(str):
+    """The name of a tensor among a call's arguments, where other text may stand as well."""
+
+    __slots__ = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Derived:
     """A config entry that follows from the weights' shapes: ``units`` is kernel.shape[-1].
@@ -62,8 +68,13 @@ class LayerCodec:
         scopes: name scopes that the layer opens in itself, no part of its name.
         arguments: what a call may pass besides the tensors it is applied to (``initial_state``);
             ``write`` gets those given, as keyword arguments: tensors by name.
+        parameters: the names of the positional arguments, the tensor that the layer is applied to
+            first, where there are more of them: then ``write`` gets the others by name.
         supports_masking: whether Keras hands the input's mask on to the outputs.
         wraps: the config entries that hold other layers, as wrappers have them.
+        note: what a user should know of it, for the README's table.
+        takes_literals: whether a call may pass what is no tensor at any place (x + 2.0): then
+            ``write_call`` writes it, and gets the arguments as they stand.
     """
 
     class_name: ClassVar[str] = ""
@@ -77,8 +88,11 @@ class LayerCodec:
     also_read: ClassVar[Sequence[Template]] = ()
     scopes: ClassVar[tuple[str, ...]] = ()
     arguments: ClassVar[frozenset[str]] = frozenset()
+    parameters: ClassVar[tuple[str, ...]] = ()
     supports_masking: ClassVar[bool] = False
     wraps: ClassVar[tuple[str, ...]] = ()
+    note: ClassVar[str] = ""
+    takes_literals: ClassVar[bool] = False
     #: The kernels that files of the Theano backend store turned by half a turn.
     turned_by_theano: ClassVar[tuple[str, ...]] = ()
     #: The op types that ``recognise`` may be offered; where empty, the templates' roots.
@@ -99,6 +113,9 @@ class LayerCodec:
             if name not in self.optional_weights or config[self.optional_weights[name]]
         )
         return own + names_of_parts(config, self.wraps)
+
+    def settle(self, layer: Layer) -> None:
+        """Change a layer just read, in place, where files state it in several ways."""
 
     def untrained(self, config: Config) -> frozenset[str]:
         """Of ``weight_names``, those that training does not touch, whatever the layer says."""
@@ -151,6 +168,19 @@ class LayerCodec:
         if self.template is None:
             raise ConversionError(f"{self.class_name} cannot be written as a graph yet")
         return [self.template.write(layer, inputs, graph)]
+
+    def write_call(
+        self, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any], graph: GraphBuilder
+    ) -> list[str]:
+        """As ``write``, where ``takes_literals``.
+
+        Args:
+            layer: with a completed config.
+            args: the positional arguments, JSON-like, with a TensorName for each tensor.
+            kwargs: the others, alike.
+            graph: where the nodes go.
+        """
+        raise ConversionError(f"{self.class_name} takes tensors only")
 
     def masks(
         self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder

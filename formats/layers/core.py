@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelfmt import dtypes
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.sizes import kept, sizes
 from modelfmt.graphs.view import View
-from modelfmt.layers.activations import ActivatedCodec, write_activation
+from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.codec import Derived, LayerCodec
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import Field, Hole, Input, Match, Weight, X, one_of, op
@@ -32,6 +33,7 @@ class Dense(ActivatedCodec):
     """
 
     class_name = "Dense"
+    supports_masking = True
     weights = ("kernel", "bias")
     optional_weights = {"bias": "use_bias"}
     config = {"units": Derived(_units), "activation": "linear", "use_bias": True}
@@ -79,6 +81,8 @@ class Dense(ActivatedCodec):
             raise MismatchError(
                 "the kernel does not fit its input", expected=shape[-1], found=kernel.shape[0]
             )
+        if graph.dtype(inputs[0]).is_integer and kernel.dtype.is_floating:
+            inputs = [graph.op("Cast", inputs[0], DstT=kernel.dtype)]
         if len(shape) == 2:
             return super().write(layer, inputs, graph)
         flat = graph.op("Reshape", inputs[0], [-1, kernel.shape[0]])
@@ -87,7 +91,7 @@ class Dense(ActivatedCodec):
         y = graph.op("Reshape", product, target)
         if "bias" in layer.weights:
             y = graph.op("BiasAdd", y, graph.weight(layer.weight("bias"), "bias"))
-        return [write_activation(layer.config["activation"], y, graph)]
+        return [self.activated(layer, y, graph)]
 
 
 def target_shape(source: str, shape: Dims, graph: GraphBuilder) -> Any:
@@ -119,10 +123,16 @@ class Rescaling(LayerCodec):
     """
 
     class_name = "Rescaling"
+    supports_masking = True
     config = {"scale": 1.0, "offset": 0.0}
     template = op(
         "AddV2", op("Mul", X, Field("scale", vector=True)), Field("offset", vector=True)
     )
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        if graph.dtype(inputs[0]) != dtypes.float32:
+            inputs = [graph.op("Cast", inputs[0], DstT=dtypes.float32)]
+        return super().write(layer, inputs, graph)
 
 
 @register_layer
@@ -134,6 +144,7 @@ class Masking(LayerCodec):
     """
 
     class_name = "Masking"
+    supports_masking = True
     config = {"mask_value": 0.0}
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
@@ -148,3 +159,39 @@ class Masking(LayerCodec):
 
     def _differs(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
         return graph.op("NotEqual", x, float(layer.config["mask_value"]))
+
+
+@register_layer
+class Identity(LayerCodec):
+    """Identity.  y = x, in training too        Source: Keras, Identity.call"""
+
+    class_name = "Identity"
+    supports_masking = True
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Nothing is left of it."""
+        return []
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return list(inputs)
+
+
+@register_layer
+class Lambda(LayerCodec):
+    """Lambda.  y = f(x), f being code of the Python that wrote the file
+
+    The code is never executed, so the layer cannot be written. A codec of one's own can stand in.
+    """
+
+    class_name = "Lambda"
+    arity = None
+    arguments = frozenset({"mask"})
+
+    def write(
+        self, layer: Layer, inputs: list[str], graph: GraphBuilder, **given: Any
+    ) -> list[str]:
+        raise ConversionError(
+            "a Lambda layer holds code, which modelfmt never executes",
+            hint="Write a codec of class_name Lambda that does what the code does, and pass it "
+            "with --custom FILE.py.",
+        )

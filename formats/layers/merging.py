@@ -1,4 +1,9 @@
-"""Layers that merge several tensors into one."""
+"""Layers that merge several tensors into one.
+
+Tensors of a smaller rank get axes of 1 after the batch. Masks: Keras 2 merges those that are there
+by *and*; Keras 3 by *or*, and only where every input has one. In Keras 3, Multiply, Maximum and
+Minimum leave hidden values out as well. Source: Keras, base_merge.py.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,52 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
-from modelfmt.errors import MismatchError
+from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec, normal_axis
+from modelfmt.layers.masks import Masked, any_seen, like_tensor, merged_masks
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
 
 
-class _Folded(LayerCodec):
+def alike(inputs: Sequence[str], graph: GraphBuilder) -> list[str]:
+    """The inputs with axes of 1 after the batch, until all have the same rank."""
+    shapes = [graph.shape(x) for x in inputs]
+    if any(shape is None for shape in shapes):
+        if len(set(shapes)) == 1:
+            return list(inputs)
+        raise ConversionError("tensors of unknown rank can only be merged with each other")
+    ranks = [len(shape or ()) for shape in shapes]
+    found: list[str] = []
+    for x, rank in zip(inputs, ranks, strict=True):
+        for _ in range(max(ranks) - rank):
+            x = graph.op("ExpandDims", x, 1)
+        found.append(x)
+    return found
+
+
+class _Merge(LayerCodec):
+    """What all merges of tensors of one shape do with masks."""
+
+    supports_masking = True
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        return [merged_masks([graph.masks.get(x) for x in inputs], graph)]
+
+
+class _Folded(_Merge):
     """A binary op applied from left to right: ((a + b) + c)."""
 
     arity = None
     fold: ClassVar[str] = ""
     #: An op that takes all inputs at once, read as well.
     at_once: ClassVar[str] = ""
+    #: Whether Keras 3 leaves out what a mask hides.
+    hides: ClassVar[bool] = False
 
     def roots(self) -> frozenset[str]:
         return frozenset(filter(None, (self.fold, self.at_once)))
@@ -29,10 +64,26 @@ class _Folded(LayerCodec):
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         if len(inputs) < 2:
             raise MismatchError(f"{self.class_name} takes two inputs or more", found=len(inputs))
-        merged = inputs[0]
-        for other in inputs[1:]:
-            merged = graph.op(self.fold, merged, other)
+        shown = [Masked(x, graph.masks.get(x)) for x in alike(inputs, graph)]
+        if graph.keras_major == 3 and self.hides and any(each.mask for each in shown):
+            return [self.merge_masked(shown, graph)]
+        merged = shown[0].tensor
+        for other in shown[1:]:
+            merged = graph.op(self.fold, merged, other.tensor)
         return [merged]
+
+    def merge_masked(self, shown: Sequence[Masked], graph: GraphBuilder) -> str:
+        """Where a tensor is hidden, the one before it stands in for it, and the other way round."""
+        merged, seen = shown[0].tensor, shown[0].spread(graph)
+        for other in shown[1:]:
+            tensor, mask = other.tensor, other.spread(graph)
+            if mask is not None:
+                tensor = graph.op("SelectV2", mask, tensor, merged)
+            if seen is not None:
+                merged = graph.op("SelectV2", seen, merged, tensor)
+            seen = merged_masks([seen, mask], graph)
+            merged = graph.op(self.fold, merged, tensor)
+        return merged
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
@@ -74,6 +125,22 @@ class Multiply(_Folded):
 
     class_name = "Multiply"
     fold = "Mul"
+    hides = True
+
+    def merge_masked(self, shown: Sequence[Masked], graph: GraphBuilder) -> str:
+        """Hidden values are 1, and the product 0 where all tensors are hidden."""
+        masks = [each.spread(graph) for each in shown]
+        factors = [
+            each.tensor if mask is None else graph.op("SelectV2", mask, each.tensor, 1.0)
+            for each, mask in zip(shown, masks, strict=True)
+        ]
+        merged = factors[0]
+        for factor in factors[1:]:
+            merged = graph.op("Mul", merged, factor)
+        known = [mask for mask in masks if mask is not None]
+        if len(known) < len(masks):
+            return merged
+        return graph.op("SelectV2", any_seen(known, graph), merged, 0.0)
 
 
 @register_layer
@@ -85,6 +152,7 @@ class Maximum(_Folded):
 
     class_name = "Maximum"
     fold = "Maximum"
+    hides = True
 
 
 @register_layer
@@ -96,10 +164,11 @@ class Minimum(_Folded):
 
     class_name = "Minimum"
     fold = "Minimum"
+    hides = True
 
 
 @register_layer
-class Subtract(LayerCodec):
+class Subtract(_Merge):
     """Subtract.  y = a - b   Nodes: Sub(a, b).   Source: Keras, Subtract._merge_function"""
 
     class_name = "Subtract"
@@ -107,7 +176,7 @@ class Subtract(LayerCodec):
     root_ops = frozenset({"Sub"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        return [graph.op("Sub", *inputs)]
+        return [graph.op("Sub", *alike(inputs, graph))]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
@@ -117,7 +186,7 @@ class Subtract(LayerCodec):
 
 
 @register_layer
-class Average(LayerCodec):
+class Average(_Merge):
     """Average.  y = (a + b + ...) / n   Nodes: AddV2, then RealDiv by a Const
 
     Source: Keras, Average._merge_function
@@ -128,6 +197,8 @@ class Average(LayerCodec):
     root_ops = frozenset({"RealDiv", "Mul"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        if not graph.dtype(inputs[0]).is_floating:
+            raise ConversionError("an Average of integers cannot be written")
         total = Add().write(layer, inputs, graph)[0]
         return [graph.op("RealDiv", total, float(len(inputs)))]
 
@@ -165,6 +236,19 @@ class Concatenate(LayerCodec):
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [graph.op("ConcatV2", *inputs, int(layer.config["axis"]))]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """The masks put together as the tensors are: each as wide as its tensor, all true where
+        there is none. Then Keras 2 asks for all of them, Keras 3 for any.
+        """
+        masks = [graph.masks.get(x) for x in inputs]
+        if not any(masks):
+            return [None]
+        wide = [like_tensor(x, mask, graph) for x, mask in zip(inputs, masks, strict=True)]
+        whole = graph.op("ConcatV2", *wide, int(layer.config["axis"]))
+        return [graph.op("All" if graph.keras_major == 2 else "Any", whole, [-1])]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)

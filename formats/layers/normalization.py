@@ -12,6 +12,7 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
+from modelfmt.layers.sizing import axes_of
 from modelfmt.layers.template import (
     Coding,
     Field,
@@ -73,18 +74,24 @@ _RSQRT = op("Rsqrt", op("AddV2", _VARIANCE, Field("epsilon")))
 _SHIFTED, _UNSHIFTED = _decomposed(one_of(op("Mul", _RSQRT, _GAMMA), _RSQRT))
 
 
+#: What batch renormalization stores besides; used in training only.
+_RENORM = ("moving_stddev", "renorm_mean", "renorm_stddev")
+
+
 @register_layer
 class BatchNormalization(LayerCodec):
     """BatchNormalization.  y = gamma * (x - moving_mean) / sqrt(moving_variance + epsilon) + beta
 
-    Shapes:  x of any rank, every weight (x.shape[axis],)
-    Weights: gamma (with scale), beta (with center), moving_mean, moving_variance
+    Shapes:  x of any rank, every weight (x.shape[axis],); along several axes as x, 1 along others
+    Weights: gamma (with scale), beta (with center), moving_mean, moving_variance; with renorm also
+             moving_stddev, renorm_mean, renorm_stddev, which inference does not read
     Nodes:   FusedBatchNormV3 for a rank of 4 and the last axis; else
              AddV2(Mul(x, m), Sub(beta, Mul(mean, m))), m = Mul(Rsqrt(AddV2(variance, eps)), gamma)
     Source:  Keras, BatchNormalization.call; TensorFlow, nn.batch_normalization
     """
 
     class_name = "BatchNormalization"
+    supports_masking = True
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     optional_weights = {"gamma": "scale", "beta": "center"}
     non_trainable = ("moving_mean", "moving_variance")
@@ -93,23 +100,37 @@ class BatchNormalization(LayerCodec):
     also_read = (_SHIFTED, _UNSHIFTED)
     scopes = ("batchnorm", "cond")
 
+    def weight_names(self, config: Config) -> tuple[str, ...]:
+        return super().weight_names(config) + (_RENORM if config.get("renorm") else ())
+
+    def untrained(self, config: Config) -> frozenset[str]:
+        return super().untrained(config) | frozenset(_RENORM if config.get("renorm") else ())
+
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
-        """With one spelling for its axis."""
+        """With one spelling for its axis, and the weights that inference reads."""
         plain = super().canonical(layer, shapes)[0]
         axis = normal_axis(plain.config["axis"], shapes[0])
-        return [dataclasses.replace(plain, config={**plain.config, "axis": axis})]
+        read = {name: weight for name, weight in plain.weights.items() if name not in _RENORM}
+        config = {**plain.config, "axis": axis}
+        return [dataclasses.replace(plain, config=config, weights=read)]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])
         if shape is None:
             raise ConversionError("BatchNormalization needs an input of known rank")
-        axis = _axis(layer.config, len(shape))
-        if axis == len(shape) - 1 == 3:
+        if layer.config.get("virtual_batch_size") is not None:
+            raise ConversionError(
+                "BatchNormalization of virtual batches cannot be written",
+                found=f"virtual_batch_size={layer.config['virtual_batch_size']}",
+            )
+        rank = len(shape)
+        axes = axes_of(layer.config["axis"], rank)
+        if axes == [3] and rank == 4:
             return [_FUSED.write(layer, inputs, graph)]
         chain = _SHIFTED if "beta" in layer.weights else _UNSHIFTED
-        if axis == len(shape) - 1:
+        if axes == [rank - 1]:
             return [chain.write(layer, inputs, graph)]
-        return [_write_along(axis, len(shape), layer, inputs[0], graph)]
+        return [_write_along(axes, rank, layer, inputs[0], graph)]
 
     def refine(self, match: Match, graph: View) -> Match | None:
         """Find the axis: that of x along which the statistics are as long as they are seen."""
@@ -157,12 +178,16 @@ def _without_fillers(match: Match, graph: View) -> Match:
     return dataclasses.replace(match, weights=kept)
 
 
-def _write_along(axis: int, rank: int, layer: Layer, x: str, graph: GraphBuilder) -> str:
-    """The decomposed chain along an axis that is not the last: each weight behind a Reshape."""
+def _write_along(axes: list[int], rank: int, layer: Layer, x: str, graph: GraphBuilder) -> str:
+    """The decomposed chain along an axis that is not the last: each weight behind a Reshape. Along
+    several axes the weights are stored in the shape in which they broadcast.
+    """
 
     def seen(name: str) -> str:
         weight = layer.weight(name)
-        size = [weight.size if k == axis else 1 for k in range(rank)]
+        if len(axes) > 1:
+            return graph.weight(weight, name)
+        size = [weight.size if k in axes else 1 for k in range(rank)]
         return graph.op("Reshape", graph.weight(weight, name), size)
 
     inverse = graph.op(
@@ -176,12 +201,3 @@ def _write_along(axis: int, rank: int, layer: Layer, x: str, graph: GraphBuilder
     else:
         moved = graph.op("Sub", seen("beta"), graph.op("Mul", seen("moving_mean"), inverse))
     return graph.op("AddV2", scaled, moved)
-
-
-def _axis(config: Config, rank: int) -> int:
-    axis = config["axis"]
-    if isinstance(axis, list):
-        if len(axis) != 1:
-            raise ConversionError("BatchNormalization over several axes", found=axis)
-        axis = axis[0]
-    return int(axis) % rank

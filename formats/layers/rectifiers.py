@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt.dtypes import float32
-from modelfmt.errors import ConversionError
+from modelfmt.dtypes import bool_, float32
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
@@ -51,6 +50,7 @@ class LeakyReLU(LayerCodec):
     """
 
     class_name = "LeakyReLU"
+    supports_masking = True
     config = {"negative_slope": 0.3}
     template = op("LeakyRelu", X, alpha=_ALPHA)
     also_read = (
@@ -74,6 +74,7 @@ class ReLU(LayerCodec):
     """
 
     class_name = "ReLU"
+    supports_masking = True
     config = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
     template = one_of(
         only(op("Relu", X), max_value=None, **_NO_SLOPE, **_NO_THRESHOLD),
@@ -119,6 +120,7 @@ class ThresholdedReLU(LayerCodec):
     """
 
     class_name = "ThresholdedReLU"
+    supports_masking = True
     config = {"theta": 1.0}
 
     @staticmethod
@@ -142,6 +144,7 @@ class ELU(LayerCodec):
     """
 
     class_name = "ELU"
+    supports_masking = True
     config = {"alpha": 1.0}
     template = one_of(
         only(_ELU, alpha=1.0),
@@ -166,6 +169,7 @@ class PReLU(LayerCodec):
     """
 
     class_name = "PReLU"
+    supports_masking = True
     weights = ("alpha",)
     config = {"shared_axes": None}
     template = op(
@@ -200,11 +204,15 @@ def _shared_axes(shape: Sequence[int | None], alpha: Sequence[int]) -> list[int]
 class Softmax(LayerCodec):
     """Softmax.  y = exp(x) / sum(exp(x)) along an axis
 
-    Nodes: Softmax(x) on the last axis; on another Max, Sub, Exp, Sum, RealDiv
+    Nodes: Softmax(x) on the last axis; on another Max, Sub, Exp, Sum, RealDiv; on several
+           Exp(Sub(x, the Log of the Sum of Exp(x)))
+    Masks: what is hidden counts as -1e9; in Keras 3 it is 0 in the end. Keras 2 adds -1e9 to it,
+           unless robust_masking
     Source: Keras, Softmax.call
     """
 
     class_name = "Softmax"
+    supports_masking = True
     config = {"axis": -1}
 
     def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
@@ -237,9 +245,32 @@ class Softmax(LayerCodec):
         return [dataclasses.replace(layer, config={"axis": axis})]
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        axis = layer.config["axis"]
-        if isinstance(axis, list):
-            raise ConversionError("a Softmax over several axes cannot be written yet")
-        if normal_axis(axis, graph.shape(inputs[0])) == -1:
-            return [graph.op("Softmax", inputs[0])]
-        return super().write(layer, inputs, graph)
+        x, mask = inputs[0], graph.masks.get(inputs[0])
+        if mask is not None and graph.dtype(mask) != bool_:
+            mask = graph.op("Greater", mask, 0.5)
+        if mask is not None:
+            x = _hidden(x, mask, layer, graph)
+        if isinstance(layer.config["axis"], list):
+            y = _over_several(x, layer.config["axis"], graph)
+        elif normal_axis(layer.config["axis"], graph.shape(x)) == -1:
+            y = graph.op("Softmax", x)
+        else:
+            y = super().write(layer, [x], graph)[0]
+        if mask is not None and graph.keras_major == 3:
+            y = graph.op("SelectV2", mask, y, 0.0)
+        return [y]
+
+
+def _over_several(x: str, axes: list[int], graph: GraphBuilder) -> str:
+    """As Keras computes it: what is hidden throughout comes out as 1 where masks are added."""
+    largest = graph.op("Max", x, axes, keep_dims=True)
+    total = graph.op("Sum", graph.op("Exp", graph.op("Sub", x, largest)), axes, keep_dims=True)
+    return graph.op("Exp", graph.op("Sub", x, graph.op("AddV2", graph.op("Log", total), largest)))
+
+
+def _hidden(x: str, mask: str, layer: Layer, graph: GraphBuilder) -> str:
+    """The scores, very small where ``mask`` hides them."""
+    if graph.keras_major == 3 or layer.config.get("robust_masking"):
+        return graph.op("SelectV2", mask, x, -1e9)
+    shown = graph.op("Cast", mask, DstT=graph.dtype(x))
+    return graph.op("AddV2", x, graph.op("Mul", graph.op("Sub", 1.0, shown), -1e9))

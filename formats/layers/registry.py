@@ -9,6 +9,10 @@ from modelfmt.errors import UnknownLayerError, Where
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.network import Layer
 
+#: The name under which one codec speaks for all operations of Keras 3: their classes are not
+#: layers, though many have a layer's name (Add, Concatenate, Softmax).
+OPERATION = "keras.ops"
+
 _CODECS: dict[str, LayerCodec] = {}
 _Class = TypeVar("_Class", bound=type[LayerCodec])
 
@@ -26,8 +30,12 @@ def register_layer(codec: _Class) -> _Class:
 
 
 def codec_for(layer: Layer) -> LayerCodec:
-    """The codec of a layer's class. Raises UnknownLayerError with the layer's name."""
-    codec = _CODECS.get(layer.class_name)
+    """The codec of a layer's class; of an operation, the one that speaks for all of them.
+
+    Raises:
+        UnknownLayerError: with the layer's name.
+    """
+    codec = _CODECS.get(OPERATION if layer.is_operation else layer.class_name)
     if codec is None:
         raise UnknownLayerError(
             f"no codec for a layer of class {layer.class_name}",

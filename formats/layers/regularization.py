@@ -14,6 +14,8 @@ from modelfmt.network import Layer
 class VanishingCodec(LayerCodec):
     """A layer that is the identity at inference. Recognition cannot bring it back."""
 
+    supports_masking = True
+
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """Nothing is left of it."""
         return []

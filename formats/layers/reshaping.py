@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
@@ -15,9 +14,7 @@ from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.core import target_shape
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.spatial import rows
-from modelfmt.layers.template import Match
-from modelfmt.network import Config, Layer
+from modelfmt.network import Layer
 
 
 def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:
@@ -70,6 +67,8 @@ class Flatten(LayerCodec):
         if layer.config["data_format"] == "channels_first" and len(shape) > 2:
             x = graph.op("Transpose", x, [0, *range(2, len(shape)), 1])
             shape = graph.shape(x) or shape
+        if len(shape) == 1:
+            return [graph.op("ExpandDims", x, 1)]
         if None not in shape[1:]:
             return [graph.op("Reshape", x, [-1, math.prod(d for d in shape[1:] if d is not None)])]
         return [graph.op("Reshape", x, target_shape(x, (shape[0], None), graph))] if (
@@ -174,38 +173,36 @@ class Permute(LayerCodec):
 
 
 @register_layer
-class ZeroPadding2D(LayerCodec):
-    """ZeroPadding2D.  y = x with rows and columns of zeros around it
+class RepeatVector(LayerCodec):
+    """RepeatVector.  y[:, k] = x for each of n steps
 
-    Shapes: x (batch, rows, cols, channels), or channels before rows
-    Nodes:  Pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]])
-    Source: Keras, ZeroPadding2D.call
+    Shapes: x (batch, features), y (batch, n, features)
+    Nodes:  Tile(ExpandDims(x, 1), [1, n, 1])        Source: Keras, RepeatVector.call
     """
 
-    class_name = "ZeroPadding2D"
-    config = {"padding": ((1, 1), (1, 1)), "data_format": "channels_last"}
-    root_ops = frozenset({"Pad"})
-
-    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
-        """As any config; the padding as both sides of both axes."""
-        whole = super().completed(config, weights)
-        return {**whole, "padding": rows(whole["padding"])}
+    class_name = "RepeatVector"
+    config = {"n": 1}
+    root_ops = frozenset({"Tile"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        inner, none = layer.config["padding"], [0, 0]
-        first = layer.config["data_format"] == "channels_first"
-        sides = [none, none, *inner] if first else [none, *inner, none]
-        return [graph.op("Pad", inputs[0], sides)]
+        shape = graph.shape(inputs[0])
+        if shape is not None and len(shape) != 2:
+            raise MismatchError(
+                "RepeatVector takes vectors", expected="(batch, features)", found=list(shape)
+            )
+        return [graph.op("Tile", graph.op("ExpandDims", inputs[0], 1), [1, layer.config["n"], 1])]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
-        sides = graph.matrix(node.inputs[1]) if node else None
-        if node is None or sides is None or len(sides) != 4 or sides[0] != [0, 0]:
+        count = graph.ints(node.inputs[1]) if node else None
+        wide = graph.producer(node.inputs[0]) if node else None
+        if node is None or wide is None or wide.op != "ExpandDims" or count is None:
             return None
-        if sides[3] == [0, 0]:
-            config = {"padding": sides[1:3], "data_format": "channels_last"}
-        elif sides[1] == [0, 0]:
-            config = {"padding": sides[2:], "data_format": "channels_first"}
-        else:
+        shape = graph.shape(wide.inputs[0])
+        axis = graph.ints(wide.inputs[1])
+        if shape is None or len(shape) != 2 or axis not in ([1], [-2]):
             return None
-        return self.claim(Match({0: node.inputs[0]}, config=config, nodes=(node.name,)))
+        if len(count) != 3 or count[0] != 1 or count[2] != 1 or count[1] is None:
+            return None
+        source = graph.resolve(wide.inputs[0])
+        return Claim((source,), {"n": count[1]}, {}, (node.name, wide.name))

@@ -22,6 +22,7 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.function_builder import FunctionBuilder, while_loop
 from modelfmt.layers.cells import CellCodec, GRUCell, LSTMCell, SimpleRNNCell, cell_codec
 from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.extents import extent
 from modelfmt.layers.parts import names_of_parts, part, untrained_of_parts
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.network import Config, Layer
@@ -38,6 +39,7 @@ class Recurrent(LayerCodec):
 
     arity = None
     arguments = frozenset({"initial_state"})
+    parameters = ("sequences", "initial_state", "mask", "training")
 
     def cell_of(self, layer: Layer) -> Layer:
         """The cell, with its weights."""
@@ -117,9 +119,10 @@ class _Loop:
         start = [*states]
         shapes: list[Dims] = [_open(graph.shape(state)) for state in states]
         if self.mask is not None or not self.config["return_sequences"]:
-            sizes_of = [batch, *shape[1:]]
+            between = [extent(states[0], axis, graph) for axis in range(1, len(shape) - 1)]
             zero = graph.const(0, graph.dtype(self.x), "zero")
-            start.append(graph.op("Fill", graph.op("Pack", *sizes_of, axis=0), zero))
+            sizes_of = graph.op("Pack", batch, *between, shape[-1], axis=0)
+            start.append(graph.op("Fill", sizes_of, zero))
             shapes.append((None, *shape[1:]))
         if self.config["return_sequences"]:
             start.append(
@@ -214,7 +217,7 @@ class _OfOneCell(Recurrent):
         return Layer(self.cell.class_name, "cell", config, dict(layer.weights))
 
 
-def _of(cell: type[CellCodec]) -> type[_OfOneCell]:
+def of_cell(cell: type[CellCodec]) -> type[_OfOneCell]:
     """The base of a layer that has this cell's weights and config, and the loop's."""
 
     class Base(_OfOneCell):
@@ -227,21 +230,21 @@ def _of(cell: type[CellCodec]) -> type[_OfOneCell]:
 
 
 @register_layer
-class SimpleRNN(_of(SimpleRNNCell)):  # type: ignore[misc]
+class SimpleRNN(of_cell(SimpleRNNCell)):  # type: ignore[misc]
     """SimpleRNN: a SimpleRNNCell in a loop. Weights, shapes and source as of the cell."""
 
     class_name = "SimpleRNN"
 
 
 @register_layer
-class LSTM(_of(LSTMCell)):  # type: ignore[misc]
+class LSTM(of_cell(LSTMCell)):  # type: ignore[misc]
     """LSTM: an LSTMCell in a loop. Weights, shapes and source as of the cell."""
 
     class_name = "LSTM"
 
 
 @register_layer
-class GRU(_of(GRUCell)):  # type: ignore[misc]
+class GRU(of_cell(GRUCell)):  # type: ignore[misc]
     """GRU: a GRUCell in a loop. Weights, shapes and source as of the cell."""
 
     class_name = "GRU"
@@ -275,6 +278,7 @@ class Bidirectional(LayerCodec):
     class_name = "Bidirectional"
     arity = None
     arguments = frozenset({"initial_state"})
+    parameters = ("sequences", "initial_state", "mask", "training")
     config = {"merge_mode": "concat"}
 
     def weight_names(self, config: Config) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +12,9 @@ from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.binding import prepared
-from modelfmt.layers.codec import require_inputs
+from modelfmt.layers.codec import LayerCodec, TensorName, require_inputs
 from modelfmt.layers.registry import codec_for
-from modelfmt.network import Config, Layer, Network, Ref, Spec, model_order, parents
+from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order, parents
 
 #: Told of every call of a layer with a codec: the completed layer as the codec sees it, the
 #: layer of the network, and the names of the tensors that go in and come out.
@@ -38,6 +39,7 @@ def write_network(
     """
     if not network.outputs:
         raise MismatchError(f'the model "{network.name}" has no outputs')
+    graph.keras_major = network.keras_major
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
     outputs = _write_layers(network, inputs, graph, listener)
     ends = [
@@ -92,15 +94,38 @@ def _write_layers(
             if index >= len(layer.calls):
                 raise MismatchError("the layer is never called, and is no input of the model")
             call = layer.calls[index]
-            taken = [_made(tensors, ref) for ref in call.inputs]
-            if not taken:
+            if not parents(layer, index):
                 raise MismatchError("the layer is called on nothing")
-            given = {key: _resolved(value, tensors) for key, value in call.kwargs.items()}
-            made = _write_call(layer, taken, given, graph, listener)
+            if layer.network is None and (codec := codec_for(layer)).takes_literals:
+                made = _write_operation(layer, index, codec, tensors, graph, listener)
+            else:
+                taken, given = _arguments(layer, call, tensors)
+                made = _write_call(layer, taken, given, graph, listener)
         _note_specs(layer, index, made, graph)
         for k, tensor in enumerate(made):
             tensors[Ref(layer.name, index, k)] = tensor
     return [_made(tensors, ref) for ref in network.outputs]
+
+
+def _arguments(layer: Layer, call: Call, tensors: dict[Ref, str]) -> tuple[list[str], Config]:
+    """The tensors that a layer is applied to, and what else the call says, by name."""
+    parameters = codec_for(layer).parameters if layer.network is None else ()
+    if not parameters:
+        taken = [_made(tensors, ref) for ref in call.inputs]
+        given = {key: _resolved(value, tensors) for key, value in call.kwargs.items()}
+    else:
+        args, given = (_resolved(part, tensors) for part in call.arguments())
+        if len(args) > len(parameters):
+            raise MismatchError(
+                f"{layer.class_name} takes fewer arguments", expected=f"at most {len(parameters)}",
+                found=len(args),
+            )
+        given = {**dict(zip(parameters, args, strict=False)), **given}
+        first = given.pop(parameters[0], None)
+        taken = first if isinstance(first, list) else [] if first is None else [first]
+    if not taken or not all(isinstance(tensor, str) for tensor in taken):
+        raise MismatchError("the layer is called on nothing")
+    return taken, given
 
 
 def _made(tensors: dict[Ref, str], ref: Ref) -> str:
@@ -114,7 +139,7 @@ def _made(tensors: dict[Ref, str], ref: Ref) -> str:
 def _resolved(value: Any, tensors: dict[Ref, str]) -> Any:
     """An argument of a call with the names of tensors in the place of Refs."""
     if isinstance(value, Ref):
-        return _made(tensors, value)
+        return TensorName(_made(tensors, value))
     if isinstance(value, list | tuple):
         return [_resolved(inner, tensors) for inner in value]
     if isinstance(value, dict):
@@ -127,24 +152,96 @@ def _write_call(
 ) -> list[str]:
     given = {key: value for key, value in given.items() if value is not None and key != "training"}
     if layer.network is not None:
-        with _masked(inputs[0], given.pop("mask", None), graph):
+        with _masked(inputs, given.pop("mask", None), graph) as applied:
             _require_known(given, frozenset())
-            return _write_layers(layer.network, inputs, graph, listener)
+            return _write_layers(layer.network, applied, graph, listener)
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
     completed = prepared(layer)
     codec = codec_for(layer)
     mask = None if "mask" in codec.arguments else given.pop("mask", None)
     _require_known(given, codec.arguments)
-    with _masked(inputs[0], mask, graph):
-        if codec.arity is not None:
-            require_inputs(layer, inputs, codec.arity)
+    if codec.arity is not None:
+        require_inputs(layer, inputs, codec.arity)
+    with _masked(inputs, mask, graph) as applied:
         write: Callable[..., list[str]] = codec.write
-        made = write(completed, inputs, graph, **given)
-        made = _with_masks(made, codec.masks(completed, inputs, made, graph), graph)
+        if mask is None and _drops_masks(codec, given, graph):
+            with _masked(inputs, [None] * len(inputs), graph):
+                made = write(completed, applied, graph, **given)
+        else:
+            made = write(completed, applied, graph, **given)
+        made = _with_masks(made, codec.masks(completed, applied, made, graph), graph)
     if listener is not None:
-        listener(completed, layer, inputs, made)
+        _tell(listener, completed, layer, inputs, given, made)
     return made
+
+
+def _drops_masks(codec: LayerCodec, given: Config, graph: GraphBuilder) -> bool:
+    """Whether the layer does not see the masks of its inputs: Keras 3 fills ``mask`` in where a
+    call passes one tensor only, and where there are more, those called ``<argument>_mask``.
+    Source: Keras, Layer.__call__.
+    """
+    named = any(argument.endswith("_mask") for argument in codec.arguments)
+    return graph.keras_major == 3 and bool(_tensors_in(given)) and not named
+
+
+def _tell(
+    listener: Listener, completed: Layer, layer: Layer, inputs: list[str], given: Config,
+    made: list[str],
+) -> None:  # fmt: skip
+    """Tell of a call; what it passes by name is in the config, its tensors among the inputs."""
+    said = {key: value for key, value in given.items() if value is not False}
+    if said:
+        inputs = list(dict.fromkeys([*inputs, *_tensors_in(said)]))
+        places = {name: k for k, name in enumerate(inputs)}
+        config = {**completed.config, "kwargs": _placed(said, places)}
+        completed = dataclasses.replace(completed, config=config)
+    listener(completed, layer, inputs, made)
+
+
+def _tensors_in(value: Any) -> list[str]:
+    """The tensors among a call's arguments, in order."""
+    if isinstance(value, TensorName):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [name for inner in value for name in _tensors_in(inner)]
+    return []
+
+
+def _write_operation(
+    layer: Layer, index: int, codec: LayerCodec, tensors: dict[Ref, str], graph: GraphBuilder,
+    listener: Listener | None,
+) -> list[str]:  # fmt: skip
+    """One call of what takes literals and tensors alike.
+
+    The listener's layer has the call's literals in its config: they tell two calls apart.
+    """
+    args, kwargs = (_resolved(part, tensors) for part in layer.calls[index].arguments())
+    completed = prepared(layer)
+    inputs = list(dict.fromkeys(_made(tensors, ref) for ref in parents(layer, index)))
+    made = codec.write_call(completed, args, kwargs, graph)
+    made = _with_masks(made, codec.masks(completed, inputs, made, graph), graph)
+    if listener is not None:
+        places = {name: k for k, name in enumerate(inputs)}
+        said = {"args": _placed(args, places), "kwargs": _placed(kwargs, places)}
+        listener(
+            dataclasses.replace(completed, config={**completed.config, **said}),
+            layer, inputs, made,
+        )  # fmt: skip
+    return made
+
+
+def _placed(value: Any, places: dict[str, int]) -> Any:
+    """``value`` with the number of its input in the place of each tensor."""
+    if isinstance(value, TensorName):
+        return {"tensor": places[value]}
+    if isinstance(value, list):
+        return [_placed(inner, places) for inner in value]
+    if isinstance(value, dict):
+        return {key: _placed(inner, places) for key, inner in value.items()}
+    return value
 
 
 def _require_known(given: Config, known: Container[str]) -> None:
@@ -156,20 +253,32 @@ def _require_known(given: Config, known: Container[str]) -> None:
 
 
 @contextmanager
-def _masked(tensor: str, mask: Any, graph: GraphBuilder) -> Iterator[None]:
-    """Let the mask that a call states stand in for the tensor's own, as long as it is written."""
+def _masked(inputs: list[str], mask: Any, graph: GraphBuilder) -> Iterator[list[str]]:
+    """Let the masks that a call states, one for the first input or a list, stand in for the
+    tensors' own as long as it is written; the inputs to write it with.
+    """
     if mask is None:
-        yield
+        yield inputs
         return
-    if not isinstance(mask, str):
-        raise ConversionError("a mask is one tensor here", found=f"{mask!r:.80}")
-    own = graph.masks.get(tensor)
-    graph.masks[tensor] = mask
-    yield
-    if own is None:
-        del graph.masks[tensor]
+    masks = mask if isinstance(mask, list) else [mask]
+    if len(masks) > len(inputs) or not all(m is None or isinstance(m, str) for m in masks):
+        raise ConversionError("masks that do not fit the inputs", found=f"{mask!r:.80}")
+    own = {tensor: graph.masks.get(tensor) for tensor in inputs}
+    applied = list(inputs)
+    for k, stated in enumerate(masks):
+        if inputs[k] in inputs[:k] and graph.masks.get(inputs[k]) != stated:
+            applied[k] = graph.op("Identity", inputs[k])  # one tensor under two masks
+        _set_mask(applied[k], stated, graph)
+    yield applied
+    for tensor, before in own.items():
+        _set_mask(tensor, before, graph)
+
+
+def _set_mask(tensor: str, mask: str | None, graph: GraphBuilder) -> None:
+    if mask is None:
+        graph.masks.pop(tensor, None)
     else:
-        graph.masks[tensor] = own
+        graph.masks[tensor] = mask
 
 
 def _with_masks(

@@ -4,7 +4,7 @@
 nodes and a reader memoises it per tensor. The rules stand by family: ``shape_elementwise``,
 ``shape_rules`` (products, reductions, gathering), ``shape_flow`` (control flow, variables,
 lists), ``shape_arrange`` (Shape, Reshape, Transpose), ``shape_slices`` (pieces cut and joined),
-``shape_windows`` (convolution, pooling, padding, resizing).
+``shape_windows`` (convolution, pooling, padding, resizing), ``shape_strings`` (strings, lookups).
 
 Unknown is never an error: an op without a rule gives unknown shapes, one per output. Known
 shapes that contradict the op are one: MismatchError.
@@ -29,6 +29,7 @@ from modelfmt.ops import (
     shape_flow,
     shape_rules,
     shape_slices,
+    shape_strings,
     shape_windows,
 )
 from modelfmt.ops.shape_arrange import constant
@@ -38,7 +39,7 @@ __all__ = ["Static", "constant", "infer"]
 
 _RULES: dict[str, Rule] = {
     **shape_elementwise.RULES, **shape_rules.RULES, **shape_flow.RULES, **shape_arrange.RULES,
-    **shape_slices.RULES, **shape_windows.RULES,
+    **shape_slices.RULES, **shape_windows.RULES, **shape_strings.RULES,
 }
 
 

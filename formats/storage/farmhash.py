@@ -2,7 +2,7 @@
 
 Up to 16, 32 and 64 bytes have rules of their own; longer input is eaten in blocks of 64 bytes, of
 which the last may overlap the one before. All sums and products are modulo 2^64, all words
-little-endian. Source: google/farmhash, farmhashna::Hash64; TensorFlow's core/platform/fingerprint.h.
+little-endian. Source: google/farmhash, farmhashna::Hash64; TensorFlow, core/platform/fingerprint.h.
 """
 
 from __future__ import annotations

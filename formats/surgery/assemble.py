@@ -2,7 +2,8 @@
 
 Nothing edited means the same bytes. An edited text is encoded anew only where it says something
 else; edited elements take the place of the old ones, and what holds their checksums is corrected.
-A SavedModel's fingerprint.pb stays as it was, although it tells one writing from another.
+A SavedModel that was edited loses its fingerprint.pb, which would tell of what it was: we can
+compute one of its hashes only (tf/fingerprint.py), and readers do without the file.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from modelfmt.surgery.parts import Parts, Record, digest
 
 _FILES = ("graphdef", "metagraph", "keras-h5", "keras-weights", "keras")
 _MARKERS = ("saved_model.pb", "saved_model.pbtxt")
+_FINGERPRINT = "fingerprint.pb"
 
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
-    """What ``assemble`` did; ``edited`` names the texts and elements that say something else."""
+    """What ``assemble`` did; ``edited`` names the texts and elements that say something else.
+
+    ``remarks`` are sentences about what is not as it was for another reason.
+    """
 
     source: str
     kind: str
     destination: str
     edited: list[str] = dataclasses.field(default_factory=list)
+    remarks: list[str] = dataclasses.field(default_factory=list)
 
 
 def assemble(
@@ -56,6 +62,7 @@ def assemble(
     folder, out = os.fspath(parts), os.fspath(out)
     opened = Parts(folder)
     opened.near = os.path.dirname(os.path.realpath(out))
+    remarks: list[str] = []
     try:
         kind = opened.kind
         if kind not in (*_FILES, "savedmodel", "checkpoint"):
@@ -68,7 +75,7 @@ def assemble(
                 expected=kind, found=to, hint="Convert the file that they make.",
             )
         if kind == "savedmodel":
-            edited = _savedmodel(opened, out, force=force)
+            edited, remarks = _savedmodel(opened, out, force=force)
         else:
             if len(opened.records) != 1:
                 raise CorruptFileError(
@@ -78,7 +85,7 @@ def assemble(
             edited = (_file if kind in _FILES else _checkpoint)(opened, out, force=force)
     finally:
         opened.close()
-    return Assembly(folder, kind, out, edited)
+    return Assembly(folder, kind, out, edited, remarks)
 
 
 def _file(parts: Parts, out: str, *, force: bool) -> list[str]:
@@ -92,6 +99,10 @@ def _file(parts: Parts, out: str, *, force: bool) -> list[str]:
 def _checkpoint(parts: Parts, out: str, *, force: bool) -> list[str]:
     from modelfmt.surgery.bundles import implode_bundle, write_imploded
 
+    if parts.records[0].get("part") == "tables":
+        from modelfmt.surgery.table_parts import implode_tables
+
+        return implode_tables(parts, parts.records[0], out, force=force)
     prefix = out.removesuffix(".index")
     check_output(f"{prefix}.index", force=force)
     if parts.records[0].get("part") != "bundle":
@@ -101,8 +112,11 @@ def _checkpoint(parts: Parts, out: str, *, force: bool) -> list[str]:
     return made.edited
 
 
-def _savedmodel(parts: Parts, out: str, *, force: bool) -> list[str]:
+def _savedmodel(parts: Parts, out: str, *, force: bool) -> tuple[list[str], list[str]]:
+    """What was edited, and remarks."""
     edited: list[str] = []
+    remarks: list[str] = []
+    fingerprint = ""
     with atomic_folder(out, force=force, markers=_MARKERS) as folder:
         for name in parts.get(parts.manifest, "folders", list):
             os.makedirs(_target(parts, folder, {"output": name}), exist_ok=True)
@@ -118,9 +132,14 @@ def _savedmodel(parts: Parts, out: str, *, force: bool) -> list[str]:
                 continue
             pieces, changed = _pieces(parts, record)
             edited += changed
+            if parts.output(record) == _FINGERPRINT and not changed:
+                fingerprint = target
             with open(target, "xb") as file:
                 write_pieces(file, pieces)
-    return edited
+        if edited and fingerprint:  # one that was edited by hand is meant
+            os.unlink(fingerprint)
+            remarks.append(f"{_FINGERPRINT} is left out: it told of the model before the edits")
+    return edited, remarks
 
 
 def _target(parts: Parts, folder: str, record: Record) -> str:

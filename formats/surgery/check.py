@@ -1,7 +1,9 @@
 """check: is a file what its own format says? Every finding is one of our errors, located.
 
-Containers check their checksums; graphs are asked whether every edge leads somewhere and every
-shape agrees; layers whether they have the weights that their configuration asks for.
+What is asked of which part stands in check_parts.py and check_graph.py. Ops that we don't know are
+no finding, but noted: nothing about them was checked. What holds HDF5 is read in a child process
+with a time limit, since libhdf5 may hang or die on damaged files; dump, extract, convert and diff
+read it in this process.
 """
 
 from __future__ import annotations
@@ -11,21 +13,27 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from modelfmt.container import Container
-from modelfmt.errors import (
-    ChecksumError,
-    CorruptFileError,
-    MissingError,
-    ModelFormatError,
-    Where,
-    located,
-)
-from modelfmt.graph import Graph, parse_input
-from modelfmt.graphs.inline import inline
-from modelfmt.graphs.view import View
+from modelfmt.errors import ModelFormatError, Where, located
+from modelfmt.storage.files import SourceFile
+from modelfmt.storage.isolated import read_isolated
+from modelfmt.storage.superblock import is_hdf5
+from modelfmt.surgery.check_graph import unknown_ops
+from modelfmt.surgery.check_parts import EXAMINERS, Examiner
+from modelfmt.surgery.graph_rows import own_graph
 from modelfmt.surgery.opening import open as open_container
 
+_ZIP = b"PK\x03\x04"  # a .keras; storage/archive.py would load zipfile for this
 
-def check(path: str | os.PathLike[str], *, kind: str | None = None) -> list[ModelFormatError]:
+
+class Findings(list[ModelFormatError]):
+    """What does not hold; ``notes`` are sentences about what could not be checked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+
+def check(path: str | os.PathLike[str], *, kind: str | None = None) -> Findings:
     """Look for everything in a file that does not hold; reads all of it, in bounded memory.
 
     Args:
@@ -33,143 +41,53 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> list[Mode
         kind: overrides what the content says.
 
     Returns:
-        The findings; empty means that none was found.
+        The findings, each located; empty means that none was found.
 
     Raises:
         ModelFormatError: the file cannot be opened at all.
+        CorruptFileError: also, of an HDF5 file, that reading it hangs or crashes; see
+            storage/isolated.py for the limits.
     """
-    with open_container(path, kind=kind) as container:
-        findings: list[ModelFormatError] = []
-        for examine in (_graph, _signatures, _variables, _objects, _payloads, _layers, _archive):
-            try:
-                with located(path=container.path):
-                    findings += examine(container)
-            except ModelFormatError as error:
-                findings.append(error)
+    path = os.fspath(path)
+    if _holds_hdf5(path, kind):
+        findings: Findings = read_isolated(examine, path, kind)
         return findings
+    return examine(path, kind)
 
 
-def _graph(container: Container) -> Iterator[ModelFormatError]:
-    if not container.has_graph:
-        return
-    yield from _edges(container.graph)
-    for name, function in container.graph.functions.items():
-        for error in _edges(function, function.arguments):
-            error.where = Where(container.path, f'function "{name}", {error.where.key}')
-            yield error
-    View(inline(container.graph))  # raises where shapes contradict each other
+def _holds_hdf5(path: str, kind: str | None) -> bool:
+    """Whether libhdf5 would have to do with it, by kind or first bytes; it is not asked."""
+    if kind is not None:
+        return kind in ("keras-h5", "keras-weights", "keras")
+    if not os.path.isfile(path):
+        return False
+    with SourceFile(path) as file:
+        head = file.read(0, min(file.size, 8))
+    return is_hdf5(head) or head.startswith(_ZIP)
 
 
-def _edges(graph: Graph, arguments: list[str] | None = None) -> Iterator[ModelFormatError]:
-    """Nodes that cannot be decoded, and edges that lead nowhere."""
-    known = {*graph, *(arguments or ())}
-    for name in graph:
-        try:
-            node = graph[name]
-        except ModelFormatError as error:
-            yield error
-            continue
-        for i in node.inputs:
-            if parse_input(i).node not in known:
-                yield MissingError(f"reads {i!r}, which does not exist", where=_node(name))
+def examine(path: str, kind: str | None = None) -> Findings:
+    """What ``check`` does, in this process: a damaged HDF5 file may hang or end it."""
+    findings = Findings()
+    known: set[str] = set()
+    with open_container(path, kind=kind) as container:
+        for examiner in EXAMINERS:
+            for error in _guarded(examiner, container):
+                if error.where.path is None:
+                    error.where = Where(container.path, error.where.key, error.where.offset)
+                if str(error) not in known:  # one fault may be met on several ways
+                    known.add(str(error))
+                    findings.append(error)
+        if container.has_graph:
+            with suppress(ModelFormatError):
+                findings.notes += unknown_ops(own_graph(container))
+    return findings
 
 
-def _node(name: str) -> Where:
-    return Where(key=f'node "{name}"')
-
-
-def _signatures(container: Container) -> Iterator[ModelFormatError]:
-    """Inputs and outputs of signatures that no node stands for."""
-    from modelfmt.tf.metagraph import GraphWithVariables
-
-    if not isinstance(container, GraphWithVariables):
-        return
-    for key, signature in container.metagraph.signatures.items():
-        for role, infos in (("input", signature.inputs), ("output", signature.outputs)):
-            for name, info in infos.items():
-                node = parse_input(info.tensor).node
-                if info.dtype is not None and node not in container.graph:
-                    where = Where(key=f'signature "{key}", {role} "{name}"')
-                    yield MissingError(f"no node {node!r}", where=where)
-
-
-def _variables(container: Container) -> Iterator[ModelFormatError]:
-    """Variables of the graph that the checkpoint beside it lacks."""
-    from modelfmt.graphs.variables import checkpoint_keys
-    from modelfmt.tf.metagraph import GraphWithVariables
-
-    if not isinstance(container, GraphWithVariables):
-        return
-    keys = checkpoint_keys(container.graph)
-    if container.checkpoint is None:
-        if keys:
-            yield MissingError(f"no checkpoint beside the graph, which has {len(keys)} variables")
-        return
-    outputs = [
-        info.tensor
-        for signature in container.metagraph.signatures.values()
-        for info in signature.outputs.values()
-        if info.dtype is not None and parse_input(info.tensor).node in container.graph
-    ]
-    # What no signature reads may be missing: Keras 3 exports variables that nothing restores.
-    needed = View(container.graph, outputs=outputs).live if outputs else keys
-    for name, key in keys.items():
-        if name in needed and key not in container.checkpoint.tensors:
-            yield MissingError(f'the checkpoint has no "{key}"', where=_node(name))
-    yield from container.checkpoint.check()
-
-
-def _objects(container: Container) -> Iterator[ModelFormatError]:
-    """An object graph that leads to objects that there are not."""
-    from modelfmt.tf.checkpoint import Checkpoint
-    from modelfmt.tf.metagraph import GraphWithVariables
-    from modelfmt.tf.objects import read_objects
-
-    found = container.checkpoint if isinstance(container, GraphWithVariables) else container
-    if isinstance(found, Checkpoint):
-        try:
-            read_objects(found.tensors)
-        except ChecksumError:
-            return  # its bytes are damaged, which the checkpoint itself tells
-        except ModelFormatError as error:
-            yield error
-
-
-def _payloads(container: Container) -> Iterator[ModelFormatError]:
-    """Tensors that cannot be read, or, of a checkpoint, do not match their checksums."""
-    from modelfmt.tf.checkpoint import Checkpoint
-    from modelfmt.tf.metagraph import GraphWithVariables
-
-    if isinstance(container, Checkpoint):
-        yield from container.check()
-    if isinstance(container, Checkpoint | GraphWithVariables):
-        return  # of the latter _variables asks the checkpoint
-    for name in container.tensors:
-        try:
-            container.tensors[name].sha256()
-        except ModelFormatError as error:
-            yield error
-
-
-def _layers(container: Container) -> Iterator[ModelFormatError]:
-    """Weights that do not fit the configuration, of the layers that have a codec."""
-    if not container.has_network:
-        return
-    from modelfmt.errors import ConversionError
-    from modelfmt.layers import bind
-
-    with suppress(ConversionError):  # a layer that we don't know is no fault of the file
-        bind(container.network)
-    for sentence in getattr(container, "oddities", []):
-        yield CorruptFileError(sentence)
-
-
-def _archive(container: Container) -> Iterator[ModelFormatError]:
-    from modelfmt.keras.archive import KerasArchive
-
-    if isinstance(container, KerasArchive):
-        for name in container.archive.names():
-            try:
-                container.archive.check(name)
-            except ModelFormatError as error:
-                yield error
+def _guarded(examiner: Examiner, container: Container) -> Iterator[ModelFormatError]:
+    """The findings of one examination; one that cannot go on ends with its error."""
+    try:
+        with located(path=container.path):
+            yield from examiner(container)
+    except ModelFormatError as error:
+        yield error

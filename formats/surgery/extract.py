@@ -154,7 +154,18 @@ def _checkpoint(container: Container, folder: str) -> list[Record]:
     from modelfmt.tf.checkpoint import Checkpoint
 
     assert isinstance(container, Checkpoint)
+    if container.version == 1:
+        return [_tables(container, folder)]
     return [_bundle(container, folder, Names(), "", "checkpoint")]
+
+
+def _tables(container: Container, folder: str) -> Record:
+    from modelfmt.surgery.table_parts import explode_tables
+    from modelfmt.tf.checkpoint import Checkpoint
+    from modelfmt.tf.checkpoint_v1 import SliceTables
+
+    assert isinstance(container, Checkpoint) and isinstance(container.reader, SliceTables)
+    return explode_tables(container.reader, container.prefix, folder, Names())
 
 
 def _bundle(container: Container, folder: str, names: Names, output: str, stem: str) -> Record:
@@ -162,12 +173,7 @@ def _bundle(container: Container, folder: str, names: Names, output: str, stem: 
     from modelfmt.tf.bundle import Bundle
     from modelfmt.tf.checkpoint import Checkpoint
 
-    assert isinstance(container, Checkpoint)
-    if not isinstance(container.reader, Bundle):
-        raise UnsupportedError(
-            "taking a checkpoint of version 1 apart is not supported yet",
-            where=Where(container.path), hint="With --select its tensors can be taken out.",
-        )
+    assert isinstance(container, Checkpoint) and isinstance(container.reader, Bundle)
     tensors = "variables" if output else "tensors"
     return explode_bundle(
         container.reader, folder, names, output=output, tensors=tensors, stem=stem
@@ -204,7 +210,14 @@ def _savedmodel(container: Container, folder: str) -> list[Record]:
 
 
 def _hdf5(container: Container, folder: str) -> list[Record]:
+    from modelfmt.keras.sharded import ShardedWeights
     from modelfmt.surgery.hdf5_parts import explode_hdf5
+
+    if isinstance(container, ShardedWeights):
+        raise UnsupportedError(
+            "taking sharded weights apart is not supported yet", where=Where(container.path),
+            hint="Take the shards apart, or tensors out with --select.",
+        )
 
     names = Names()
     names.allocate(".", "manifest", ".json")

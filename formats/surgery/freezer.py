@@ -206,7 +206,7 @@ class Freezer:
         if variables:
             raise ConversionError(
                 f"no value for variable {_few(variables)}",
-                hint="Its checkpoint must stand beside the graph.",
+                hint="A checkpoint of this very model must stand beside the graph, by its prefix.",
             )
         outside = [n for n in kept - found.keys() if self.graph[n].op.startswith(_OUTSIDE)]
         if outside:

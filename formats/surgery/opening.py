@@ -25,6 +25,8 @@ KINDS = (
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _RIEGELI = bytes.fromhex("83af70d10d884a3f")  # a file of records: SavedModels of 2 GB and more
+#: A .weights.json of Keras 3, which tells in which shard each group of weights stands.
+_SHARD_MAP = re.compile(rb'\s*\{[^\[\]]*"weight_map"\s*:\s*\{')
 _OP = re.compile(rb"[A-Za-z0-9_>.\-]+")
 _TEXT_GRAPH = re.compile(r"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*[:{]")
 _TEXT_OTHER = re.compile(r"\s*(#[^\n]*\n\s*)*(meta_info_def|graph_def|saved_model_schema_version)")
@@ -51,6 +53,10 @@ def open(
     """
     path = os.fspath(path)
     found = kind or sniff(path)
+    if found == "keras-weights" and _is_shard_map(path):
+        from modelfmt.keras.sharded import ShardedWeights
+
+        return ShardedWeights(path)
     if found in ("keras-h5", "keras-weights"):
         from modelfmt.keras.h5 import KerasH5, KerasWeights
 
@@ -81,6 +87,11 @@ def open(
     )
 
 
+def _is_shard_map(path: str) -> bool:
+    with SourceFile(path) as file:
+        return _SHARD_MAP.match(file.read(0, min(file.size, 1 << 12))) is not None
+
+
 def sniff(path: str) -> str:
     """The kind of a file, by its content. Raises as ``open``."""
     if os.path.isdir(path):
@@ -108,6 +119,8 @@ def sniff(path: str) -> str:
             return "keras"
         if head.startswith(_RIEGELI):
             raise _chunked(path)
+        if _SHARD_MAP.match(head):
+            return "keras-weights"
         kind = _protobuf_kind(file) or _text_kind(head)
     if kind is None and _is_checkpoint(path):
         return "checkpoint"

@@ -58,7 +58,9 @@ def _model_and_handles(network: Network) -> tuple[Model, dict[int, str]]:
         {ref.layer: info(name) for ref, name in zip(network.inputs, inputs, strict=True)},
         {key: info(tensor) for key, tensor in outputs.items()},
     )
-    model = Model(graph, graph.variables(), signature, tensorflow=_TENSORFLOW)
+    model = Model(
+        graph, graph.variables(), signature, graph.table_initializers(), tensorflow=_TENSORFLOW
+    )
     return model, graph.handles()
 
 
@@ -93,6 +95,11 @@ def write_keras2_savedmodel(network: Network, path: str, *, force: bool = False)
     from modelfmt.tf.serving_function import served
 
     model, handles = _model_and_handles(network)
+    if model.table_initializers:
+        raise ConversionError(
+            "a SavedModel of tf.keras' own form cannot hold lookup tables yet",
+            hint="Convert to a SavedModel without --keras 2.",
+        )
     things, described, weights = _numbered(describe(network))
     keys = variable_keys(things)
     nodes = {handles[i]: number for i, number in weights.items() if i in handles}

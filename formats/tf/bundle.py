@@ -93,6 +93,14 @@ class Bundle:
                 name = self._name(row)
                 yield name, self._read(row, name)
 
+    def stored(self) -> Iterator[tuple[str, BundleEntry]]:
+        """The entries that have bytes, slices among them, with names to show, in key order."""
+        for row in self.table:
+            if row.key:
+                entry = self._read(row, self._shown(row))
+                if not entry.slices or any(map(slices.is_full, entry.slices)):
+                    yield self._shown(row), entry
+
     def names(self) -> Iterator[str]:
         """The names of the tensors, in key order."""
         for row in self.table:
@@ -218,7 +226,9 @@ class Bundle:
             read = functools.partial(
                 read_strings, span, count, entry.crc, origin, self.header.big_endian
             )
-            return Tensor(name, dtype, entry.shape, origin=origin, strings=read)
+            return Tensor(
+                name, dtype, entry.shape, origin=origin, strings=read, stored=entry.size
+            )
         tensor = Tensor(name, dtype, entry.shape, span, origin)
         if dtype.itemsize and entry.size != tensor.nbytes:
             raise CorruptFileError(

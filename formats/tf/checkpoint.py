@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelfmt.container import Container
@@ -17,16 +17,15 @@ from modelfmt.errors import (
     MissingError,
     ModelFormatError,
     UnknownFormatError,
-    UnsupportedError,
     Where,
 )
 from modelfmt.storage import wire
 from modelfmt.storage.files import SourceFile
 from modelfmt.storage.sstable import Table, is_table
 from modelfmt.tensor import Tensor
-from modelfmt.tf import checkpoint_state, slices
+from modelfmt.tf import checkpoint_state
 from modelfmt.tf.bundle import Bundle
-from modelfmt.tf.bundle_writer import BundleWriter, copy_files, fill_bundle
+from modelfmt.tf.bundle_writer import copy_files
 from modelfmt.tf.checkpoint_v1 import SliceTables, find_shards, shard_prefix
 
 if TYPE_CHECKING:
@@ -165,25 +164,30 @@ class Checkpoint(Container):
     def save(self, path: str, *, force: bool = False) -> None:
         """Write the checkpoint with its edits under another prefix.
 
-        Nothing edited means the same bytes; else one shard, whose data stands in the old order,
-        replaced tensors in the place of the old ones, added ones at the end.
+        Nothing edited means the same bytes, and a tensor replaced by one of its dtype and shape
+        changes no others. Else it is one shard, whose data stands in the old order, replaced
+        tensors in the place of the old ones, added ones at the end.
 
         Raises:
-            UnsupportedError: an edited checkpoint of version 1, or in big-endian order.
+            UnsupportedError: tensors added to or deleted from a checkpoint in big-endian order.
         """
+        self.save_as(path, force=force)
+
+    def save_as(
+        self, path: str, *, keys: Callable[[str], str] | None = None, force: bool = False
+    ) -> None:
+        """As ``save``, with the tensors under the keys that ``keys`` makes of theirs."""
+        from modelfmt.tf.checkpoint_save import save_bundle
+        from modelfmt.tf.checkpoint_v1_edits import save_tables
+
         prefix = path.removesuffix(".index")
         edits = self._tensors.edits
-        if not edits:
+        if not edits and keys is None:
             self._copy(prefix, force)
-            return
-        if isinstance(self.reader, SliceTables) or self.reader.header.big_endian:
-            which = "version 1" if isinstance(self.reader, SliceTables) else "big-endian order"
-            raise UnsupportedError(
-                f"saving edits into a checkpoint of {which}", where=Where(self.path),
-                hint="Write its tensors into a new one.",
-            )
-        bundle = self.reader
-        fill_bundle(prefix, lambda writer: _rewrite(bundle, edits, writer), force=force)
+        elif isinstance(self.reader, SliceTables):
+            save_tables(self.reader, edits, self.prefix, prefix, keys=keys, force=force)
+        else:
+            save_bundle(self.reader, edits, prefix, keys=keys, force=force)
 
     def close(self) -> None:
         self.reader.close()
@@ -243,26 +247,3 @@ class CheckpointTensors(MutableMapping[str, Tensor]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _rewrite(bundle: Bundle, edits: dict[str, Tensor | None], writer: BundleWriter) -> None:
-    """A bundle's entries in the order of their data, with edits; slices stay slices."""
-    rows = []
-    left = dict(edits)
-    for row in bundle.table:
-        if not row.key:
-            continue
-        sliced = slices.read_slice_key(row.key) if bundle.is_slice(row.key) else None
-        name = (row.key if sliced is None else sliced[0]).decode()
-        entry = bundle.entry(row.key, name)
-        if entry is not None:
-            rows.append((entry.shard, entry.offset, row.key, name, sliced is not None, entry))
-    for _, _, key, name, is_slice, entry in sorted(rows, key=lambda row: row[:3]):
-        if name not in edits:
-            has_data = not entry.slices or any(map(slices.is_full, entry.slices))
-            writer.carry(key, entry, bundle.span(name, entry) if has_data else None)
-        elif not is_slice and (tensor := left.pop(name)) is not None:
-            writer.add(tensor)
-    for tensor in left.values():
-        if tensor is not None:
-            writer.add(tensor)

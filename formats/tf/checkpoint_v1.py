@@ -75,6 +75,11 @@ class SliceTables:
             with located(path=path, key="the checkpoint's meta entry"):
                 self._read_meta(table)
 
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables, a file each."""
+        return self._tables
+
     def close(self) -> None:
         """Close the files."""
         for source in self._sources:
@@ -83,6 +88,13 @@ class SliceTables:
     def names(self) -> Iterator[str]:
         """The names of the tensors, in the order of their keys."""
         return iter(sorted(self._saved, key=lambda name: slices.write_slice_key(_bytes(name), ())))
+
+    def partitions(self) -> Iterator[tuple[str, list[slices.Slice]]]:
+        """The tensors that do not stand as a whole, each with its slices."""
+        for name in self.names():
+            parts = [extents for _, extents in self._saved[name].slices]
+            if len(parts) > 1 or not slices.is_full(parts[0]):
+                yield name, parts
 
     def has(self, name: str) -> bool:
         """Whether there is a tensor of that name."""

@@ -26,7 +26,7 @@ from modelfmt.storage.files import FileSpan, Piece
 from modelfmt.storage.splice import coalesce, delimited
 from modelfmt.tf.nodedef import WireNodes, path_of, view_of, write_node
 
-_LIBRARY, _FUNCTION = 2, 1
+_LIBRARY, _FUNCTION, _GRADIENT = 2, 1, 2
 _SIGNATURE, _NODE, _RET, _ATTR, _CONTROL_RET, _ARG_ATTR, _ARG_ID = 1, 3, 4, 5, 6, 7, 8
 #: Attrs that let TensorFlow put another function in the place of this one.
 _TWINS = ("api_implements", "api_preferred_device")
@@ -42,7 +42,8 @@ class WireFunction(Function):
         arguments: list[str],
         results: Mapping[str, str],
     ) -> None:
-        super().__init__(name, WireNodes(raw, field=_NODE), arguments, results)
+        self.body = WireNodes(raw, field=_NODE)
+        super().__init__(name, self.body, arguments, results)
         self.raw = raw
 
 
@@ -60,6 +61,21 @@ def read_library(source: FileSpan | bytes) -> Iterator[tuple[str, Function]]:
                 with located(path=path_of(source)):
                     function = read_function(_sub(source, span))
                 yield function.name, function
+
+
+def read_gradients(source: FileSpan | bytes) -> Iterator[tuple[str, str]]:
+    """Each function of a GraphDef that has a gradient of its own, and that function's name.
+
+    GradientDef {1 function_name, 2 gradient_func}; they stand in the library, field 2.
+    """
+    view = view_of(source)
+    for library in wire.scan(view):
+        if library.field != _LIBRARY:
+            continue
+        for span in wire.scan(view, library.offset, library.end):
+            if span.field == _GRADIENT:
+                row = {p.field: _text(view, p) for p in wire.scan(view, span.offset, span.end)}
+                yield row.get(1, ""), row.get(2, "")
 
 
 def write_library(functions: Mapping[str, Function]) -> list[Piece]:

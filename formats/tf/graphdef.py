@@ -33,12 +33,13 @@ from modelfmt.storage.files import (
     piece_length,
     write_pieces,
 )
-from modelfmt.storage.splice import delimited, splice
+from modelfmt.storage.splice import delimited
 from modelfmt.tensor import Tensor
 from modelfmt.tf.functiondef import WireFunction as WireFunction
 from modelfmt.tf.functiondef import read_library, write_library
+from modelfmt.tf.graph_pieces import GraphEdits, graph_pieces
 from modelfmt.tf.nodedef import WireNodes as WireNodes
-from modelfmt.tf.nodedef import is_changed, view_of, write_node
+from modelfmt.tf.nodedef import view_of, write_node
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,7 +50,10 @@ PRODUCER = 134
 
 
 class WireGraph(Graph):
-    """A serialised GraphDef as a Graph; nodes may be edited, and ``pieces()`` has the result."""
+    """A serialised GraphDef as a Graph; nodes may be edited, and ``pieces()`` has the result.
+
+    ``edits`` has the nodes and functions to delete, and nodes to insert, at the next writing.
+    """
 
     is_stored = True
 
@@ -58,6 +62,7 @@ class WireGraph(Graph):
         self._wire = WireNodes(source)
         super().__init__(self._wire)
         self._functions: dict[str, Function] | None = None
+        self.edits = GraphEdits()
 
     @cached_property
     def producer(self) -> int:  # type: ignore[override]
@@ -79,13 +84,7 @@ class WireGraph(Graph):
 
     def pieces(self) -> list[Piece]:
         """The GraphDef with its edits: untouched nodes and unknown fields as they were."""
-        edits = [
-            (self._wire.spans[name], delimited(_NODE, write_node(node)))
-            for name, node in self._wire.touched.items()
-            if is_changed(node)
-        ]
-        edits.sort(key=lambda edit: edit[0].start)
-        return splice(self.source, edits)
+        return graph_pieces(self.source, self._wire, self._functions, self.edits)
 
 
 class GraphDefFile(Container):

@@ -25,12 +25,13 @@ from modelfmt.graph import Dims, Graph
 from modelfmt.graphs.inline import inline
 from modelfmt.graphs.variables import values
 from modelfmt.storage import wire
-from modelfmt.storage.files import FileSpan, SourceFile, piece_bytes
-from modelfmt.storage.splice import splice
+from modelfmt.storage.files import FileSpan, Piece, SourceFile, piece_bytes
+from modelfmt.storage.splice import delimited, splice
 from modelfmt.tensor import Tensor
 from modelfmt.tf.collections import Collection, read_collection
 from modelfmt.tf.defs import AssetFileDef, SaverDef, read_asset_file_def, read_saver_def
 from modelfmt.tf.graphdef import WireGraph
+from modelfmt.tf.nodedef import view_of
 
 if TYPE_CHECKING:
     from modelfmt.tf.checkpoint import Checkpoint
@@ -95,6 +96,17 @@ class MetaGraph:
         if len(parts) > 1:  # a reader of protobuf merges them
             parts = [b"".join(map(piece_bytes, parts))]
         self.graph = WireGraph(parts[0] if parts else b"")
+        self.fields: dict[wire.Span, list[Piece]] = {}
+
+    def pieces(self) -> list[Piece]:
+        """The MetaGraphDef with the edits of its graph, and other ``fields`` in their places."""
+        graph = self.graph.pieces()
+        changes = dict(self.fields)
+        if graph != [self.graph.source]:
+            spans = [s for s in wire.scan(view_of(self.source)) if s.field == _GRAPH_DEF]
+            for number, span in enumerate(spans):
+                changes[span] = delimited(_GRAPH_DEF, graph) if number == 0 else []
+        return splice(self.source, sorted(changes.items(), key=lambda change: change[0].start))
 
     @cached_property
     def inlined(self) -> Graph:
@@ -211,10 +223,10 @@ class MetaGraphFile(GraphWithVariables):
 
     def __init__(self, path: str, *, text: bool = False) -> None:
         super().__init__(path)
-        self._file = SourceFile(path)
+        self.file = SourceFile(path)
         self.is_text = text
         with located(path=path):
-            self._metagraph = MetaGraph(self._parse_text() if text else self._file.span())
+            self._metagraph = MetaGraph(self._parse_text() if text else self.file.span())
 
     @property
     def metagraph(self) -> MetaGraph:
@@ -229,14 +241,20 @@ class MetaGraphFile(GraphWithVariables):
             return None
         return Checkpoint(prefix, verify=True)
 
+    def save(self, path: str, *, force: bool = False) -> None:
+        """Write the graph with its edits, and its checkpoint under the prefix of ``path``."""
+        from modelfmt.tf.savedmodel_save import save_metagraph
+
+        save_metagraph(self, path, force=force)
+
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
         if self.__dict__.get("checkpoint"):
             self.__dict__["checkpoint"].close()
 
     def _parse_text(self) -> bytes:
         try:
-            text = str(self._file.view(), "utf-8")
+            text = str(self.file.view(), "utf-8")
             message = proto.parse_text(text, proto.MetaGraphDef)
         except (UnicodeDecodeError, proto.ParseError) as error:
             raise CorruptFileError(f"not a text MetaGraphDef ({error})", where=Where()) from None

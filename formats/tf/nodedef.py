@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 
-from modelfmt.errors import CorruptFileError, Where, located
+from modelfmt.errors import CorruptFileError, ModelFormatError, Where, located
 from modelfmt.graph import AttrValue, Node
 from modelfmt.storage import wire
-from modelfmt.storage.files import FileSpan, Piece
-from modelfmt.storage.splice import splice
+from modelfmt.storage.files import FileSpan, Piece, piece_length
+from modelfmt.storage.patching import patched
+from modelfmt.storage.splice import delimited, splice
+from modelfmt.tensor import Tensor
 from modelfmt.tf.attrvalue import read_attr, read_map_entry, write_attr, write_map_entry
+from modelfmt.tf.spelling import elements, find_spelling, spell
 
 _NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
+_TENSOR = 8  # of an AttrValue
 
 
 class WireAttrs(MutableMapping[str, AttrValue]):
@@ -173,12 +177,56 @@ def _respliced(node: WireNode) -> list[Piece]:
             if key in deleted:
                 edits.append((span, []))
             elif key in changed:
-                edits.append((span, write_map_entry(_ATTR, key, write_attr(changed.pop(key)))))
+                value = changed.pop(key)
+                written = _respelled(node.raw, key, value) or write_attr(value)
+                edits.append((span, write_map_entry(_ATTR, key, written)))
     appended: list[Piece] = list(inputs) if rewired else []
     appended += [_field(f, text) for f, text in texts.items() if text and f not in seen]
     for key in sorted(changed):
         appended += write_map_entry(_ATTR, key, write_attr(changed[key]))
     return splice(node.raw, edits, appended)
+
+
+def _respelled(raw: FileSpan | bytes, key: str, value: AttrValue) -> list[Piece] | None:
+    """An attr's tensor spelled as the one in its place: other elements, and no other byte."""
+    if not isinstance(value, Tensor):
+        return None
+    attr = next((a for k, a in _attrs(raw) if k == key), None)
+    parts = [] if attr is None else list(wire.scan(view_of(attr)))
+    if attr is None or len(parts) != 1 or parts[0].field != _TENSOR:
+        return None
+    proto = sub(attr, parts[0])
+    try:
+        found = find_spelling(proto, view_of(proto))
+    except ModelFormatError:  # the old one is none that can be read: nothing to keep
+        return None
+    if found is None or (found[1].dtype, found[1].shape) != (value.dtype, value.shape):
+        return None
+    spelling = found[0]
+    body: Piece | None = (
+        value.payload if spelling.how == "raw" and value.strings is None
+        else spell(spelling.how, spelling.field, value.dtype, elements(value))
+    )  # fmt: skip
+    if body is None or piece_length(body) != spelling.length:
+        return None
+    return delimited(_TENSOR, patched(proto, [(spelling.start, body)]))
+
+
+def _attrs(raw: FileSpan | bytes) -> Iterator[tuple[str, FileSpan | bytes]]:
+    view = view_of(raw)
+    for span in wire.scan(view):
+        if span.field == _ATTR:
+            entry = sub(raw, span)
+            key, value = read_map_entry(view_of(entry))
+            if value is not None:
+                yield key, sub(entry, value)
+
+
+def sub(source: FileSpan | bytes, span: wire.Span) -> FileSpan | bytes:
+    """The value of a field."""
+    if isinstance(source, FileSpan):
+        return source.span(span.offset, span.length)
+    return source[span.offset : span.end]
 
 
 def _field(field: int, text: str) -> bytes:

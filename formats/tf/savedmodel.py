@@ -47,7 +47,7 @@ class SavedModel(GraphWithVariables):
         binary = os.path.join(self.folder, "saved_model.pb")
         self.is_text = not os.path.exists(binary)
         name = f"{binary}txt" if self.is_text else binary
-        self._file = SourceFile(name)
+        self.file = SourceFile(name)
         with located(path=name):
             self.metagraphs = self._parse_text() if self.is_text else self._parse()
             self._metagraph = self._pick(tags)
@@ -63,13 +63,19 @@ class SavedModel(GraphWithVariables):
         prefix = os.path.join(self.folder, "variables", "variables")
         return Checkpoint(prefix, verify=True) if os.path.exists(f"{prefix}.index") else None
 
+    def save(self, path: str, *, force: bool = False) -> None:
+        """Write the folder with the edits of its graphs and variables."""
+        from modelfmt.tf.savedmodel_save import save_savedmodel
+
+        save_savedmodel(self, path, force=force)
+
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
         if self.__dict__.get("checkpoint"):
             self.__dict__["checkpoint"].close()
 
     def _parse(self) -> list[MetaGraph]:
-        whole = self._file.span()
+        whole = self.file.span()
         return [
             MetaGraph(whole.span(span.offset, span.length))
             for span in wire.scan(whole.view())
@@ -78,7 +84,7 @@ class SavedModel(GraphWithVariables):
 
     def _parse_text(self) -> list[MetaGraph]:
         try:
-            text = str(self._file.view(), "utf-8")
+            text = str(self.file.view(), "utf-8")
             message = proto.parse_text(text, proto.SavedModel)
         except (UnicodeDecodeError, proto.ParseError) as error:
             raise CorruptFileError(f"not a text SavedModel ({error})", where=Where()) from None

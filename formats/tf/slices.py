@@ -186,7 +186,10 @@ def joined(whole: Tensor, parts: list[Part], tensors: list[Tensor]) -> Tensor:
         found = [(p, t.strings()) for p, t in zip(parts, tensors, strict=True) if t.strings]
         return join_strings(whole.shape, found)
 
-    return dataclasses.replace(whole, strings=strings)
+    sizes = [tensor.stored for tensor in tensors]
+    known = [size for size in sizes if size is not None]
+    stored = sum(known) if len(known) == len(sizes) else None
+    return dataclasses.replace(whole, strings=strings, stored=stored)
 
 
 def join_strings(shape: tuple[int, ...], parts: Sequence[tuple[Part, list[bytes]]]) -> list[bytes]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _CONTENT, _STRING = 4, 8
+STRINGS = _STRING  # the field of strings
 #: Field of the typed values -> (how they are packed on the wire, numpy type of an element).
 _TYPED = {
     5: ("fixed", "<f4"), 6: ("fixed", "<f8"), 7: ("varint", "<i8"), 9: ("fixed", "<f4"),
@@ -88,8 +89,9 @@ def read_tensor(
             values = _packed_strings(piece_bytes(content), tensor)
         _check_count(len(values), tensor, exact=like is not None)
         return Tensor(
-            name, dtype, shape, origin=origin, strings=functools.partial(_splat, values, tensor)
-        )
+            name, dtype, shape, origin=origin, strings=functools.partial(_splat, values, tensor),
+            stored=sum(map(len, values)),
+        )  # fmt: skip
     if not dtype.itemsize:
         raise UnsupportedError(f"a constant of dtype {dtype}", where=origin)
     size = tensor.nbytes
@@ -101,7 +103,7 @@ def read_tensor(
                 expected=f"{size} bytes for {dtype}{list(shape)}", found=f"{length} bytes",
             )
         return Tensor(name, dtype, shape, content, origin)
-    spans = [s for s in typed if s.field == _field_of(dtype)]
+    spans = [s for s in typed if s.field == typed_field(dtype)]
     if len(spans) == 1 and _RAW.get(dtype.name) == spans[0].field and spans[0].length == size:
         (span,) = spans  # packed fixed-width numbers are the elements themselves
         whole = (
@@ -212,7 +214,7 @@ def _typed_chunks(
         missing -= count
 
 
-def _field_of(dtype: DType) -> int:
+def typed_field(dtype: DType) -> int:
     """The field that holds the typed values of a dtype; others that stand there mean nothing."""
     if dtype.name.startswith("float8"):
         return 18

@@ -49,8 +49,7 @@ FIXTURES = {
         *(m for m in of("checkpoint") if is_bundle(m)),
     ],
     "layered": of("keras-h5", "keras-weights", "keras"),
-    "saved": of("graphdef", "checkpoint"),
-    "unsaved": of("metagraph", "savedmodel", "keras-h5", "keras-weights", "keras"),
+    "saved": MODELS,
 }
 
 

@@ -21,6 +21,7 @@ EXEMPT = {
     "formats/ops/shape_flow.py": "tests/formats/ops/test_shapes.py",
     "formats/ops/shape_rules.py": "tests/formats/ops/test_shapes.py",
     "formats/ops/shape_slices.py": "tests/formats/ops/test_shapes.py",
+    "formats/ops/shape_strings.py": "tests/formats/ops/test_shapes.py",
     "formats/ops/shape_windows.py": "tests/formats/ops/test_shapes.py",
 }
 MODULES = sorted(

@@ -119,6 +119,7 @@ def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, 
     ]
     twin = getattr(model, "twin", None)
     outputs = twin(model, inputs) if twin else run(model, inputs)
+    outputs = [each.astype("S") if each.dtype == object else each for each in outputs]
     arrays = {key.replace("/", "|"): value for key, value in zip(names, inputs, strict=True)}
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)

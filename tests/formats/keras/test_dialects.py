@@ -25,6 +25,7 @@ from modelfmt.keras.dialects import normalise, specialise
         ("Dense", {"activation": "hard_sigmoid"}, {"activation": "hard_sigmoid_keras2"}),
         ("LSTM", {"recurrent_activation": "hard_sigmoid", "implementation": 1},
          {"recurrent_activation": "hard_sigmoid_keras2"}),
+        ("LocallyConnected1D", {"implementation": 2}, {"implementation": 2}),
         ("Dense", {"activation": {"class_name": "function", "config": "relu",
                                   "module": "builtins"}}, {"activation": "relu"}),
         ("Dense", {"activation": {"class_name": "ReLU", "config": {}}},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from modelfmt.dtypes import float32
-from modelfmt.errors import ConversionError, UnrecognisedGraphError
+from modelfmt.errors import ConversionError, MismatchError, UnrecognisedGraphError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers import recognise, write_network
@@ -67,11 +67,30 @@ def test_channels_first_is_a_convolution_between_permutes(law: Any, config: Any)
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [({"groups": 3}, "grouped convolution"), ({"padding": "causal"}, "unknown padding")],
+    [
+        ({"padding": "causal"}, "unknown padding"),
+        ({"strides": (1, 2, 3)}, "each spatial axis"),
+    ],
 )
 def test_what_is_refused_is_named(single: Any, config: Any, message: str) -> None:
     network = single("Conv2D", config, [(None, 9, 9, 3)], **weights((3, 3), True))
     with pytest.raises(ConversionError, match=f'layer "it": .*{message}'):
+        write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "message"),
+    [
+        ({"groups": 3}, (None, 9, 9, 9), "filters in 3 group"),
+        ({}, (None, 9, 9, 4), "does not fit its input.*expected 4, found 3"),
+        ({"groups": 5}, (None, 9, 9, 3), "does not fit its input.*expected 3, found 15"),
+    ],
+)
+def test_a_kernel_that_does_not_fit_is_named(
+    single: Any, config: Any, shape: Any, message: str
+) -> None:
+    network = single("Conv2D", config, [shape], **weights((3, 3), True))
+    with pytest.raises(MismatchError, match=message):
         write_network(network, GraphBuilder())
 
 
@@ -100,3 +119,67 @@ def test_a_dilation_spelled_in_blocks(paddings: Any, crops: Any, padding: str | 
     else:
         found = recognise(View(graph)).layers[-1].config
         assert (found["padding"], found["dilation_rate"]) == (padding, [2, 2])
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize("sizes", [12, None])
+def test_over_one_axis_and_three(
+    law: Any, rank: int, padding: str, strides: int, use_bias: bool, sizes: int | None
+) -> None:
+    config = {"padding": padding, "strides": strides, "use_bias": use_bias}
+    if rank == 1 and strides == 1:
+        config["dilation_rate"] = 2
+    kernel = {"kernel": (*[3] * rank, 4, 5), **({"bias": (5,)} if use_bias else {})}
+    (form,) = law(f"Conv{rank}D", config, [(None, *[sizes] * rank, 4)], **kernel)
+    assert form.class_name == f"Conv{rank}D"
+    assert form.config["kernel_size"] == [3] * rank
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "shape", "kernel", "out"),
+    [
+        ("Conv1D", {"padding": "causal", "dilation_rate": 2}, (9, 4), (3, 4, 6), (9, 6)),
+        ("Conv1D", {"padding": "causal", "groups": 2}, (None, 4), (3, 2, 6), (None, 6)),
+        ("Conv2D", {"groups": 2}, (9, 9, 4), (3, 3, 2, 6), (7, 7, 6)),
+        ("Conv3D", {"dilation_rate": 2}, (9, None, 9, 4), (3, 3, 3, 4, 6), (5, None, 5, 6)),
+        ("Conv3D", {"groups": 2, "dilation_rate": 2}, (9, 9, 9, 4), (2, 2, 2, 2, 6), (7, 7, 7, 6)),
+        ("Conv2D", {}, (2, 9, 9, 4), (3, 3, 4, 6), (2, 7, 7, 6)),
+        ("Conv1D", {}, (None, None, 4), (3, 4, 6), (None, None, 6)),
+    ],
+)
+def test_what_no_template_says(
+    single: Any, name: str, config: Any, shape: Any, kernel: Any, out: Any
+) -> None:
+    graph = GraphBuilder()
+    (made,) = write_network(
+        single(name, config, [(None, *shape)], kernel=kernel, bias=kernel[-1:]), graph
+    )
+    assert graph.shape(made) == (None, *out)
+
+
+def test_more_batch_axes_stand_before_channels_last_only(single: Any) -> None:
+    network = single("Conv2D", {"data_format": "channels_first"}, [(None, 2, 3, 9, 9)],
+                     **weights((3, 3), True))  # fmt: skip
+    with pytest.raises(ConversionError, match="more than one batch axis"):
+        write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize("place", [1, -3])
+@pytest.mark.parametrize("blocked", [True, False])
+def test_over_one_axis_as_tensorflow_spells_it(place: int, blocked: bool) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 9, 4))
+    kernel = graph.op("ExpandDims", graph.const(np.ones((3, 4, 2), "float32")), 0)
+    y = graph.op("SpaceToBatchND", x, [2], [[2, 3]]) if blocked else x
+    y = graph.op("ExpandDims", y, place)
+    y = graph.op("Conv2D", y, kernel, strides=[1, 1, 1, 1], padding="VALID")
+    y = graph.op("Squeeze", y, squeeze_dims=[place])
+    y = graph.op("BatchToSpaceND", y, [2], [[0, 1]]) if blocked else y
+    graph.op("Identity", y, name="out")
+    (layer,) = recognise(View(graph)).layers[1:]
+    wanted = ([2], "same") if blocked else ([1], "valid")
+    assert layer.class_name == "Conv1D"
+    assert (layer.config["dilation_rate"], layer.config["padding"]) == wanted

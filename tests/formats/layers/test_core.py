@@ -11,8 +11,9 @@ from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, MismatchError, UnrecognisedGraphError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers import recognise, write_network
+from modelfmt.layers import codec_for, recognise, write_network
 from modelfmt.layers.activations import FUNCTIONS
+from modelfmt.network import Layer
 
 SHAPES = [(None, 4), (2, 4), (None, 3, 4), (None, None, 4), (None, 2, 3, 4), (None, None, 3, 4),
           (None, None, None, 4), (5, 3, 4), (None, 2, 3, 2, 4)]
@@ -72,3 +73,41 @@ def test_a_product_of_rows_must_keep_the_other_axes(swapped: bool) -> None:
             recognise(View(graph))
     else:
         assert [layer.class_name for layer in recognise(View(graph)).layers[1:]] == ["Dense"]
+
+
+def test_identity_leaves_nothing(law: Any) -> None:
+    assert law("Identity", {}, [(None, 4)]) == []
+
+
+def test_the_code_of_a_lambda_is_not_run(single: Any) -> None:
+    network = single("Lambda", {"function": ["4wEAAA", None, None]}, [(None, 4)])
+    with pytest.raises(ConversionError, match=r'layer "it": a Lambda layer holds code.*--custom'):
+        write_network(network, GraphBuilder())
+
+
+def test_dense_casts_integers(single: Any) -> None:
+    network = single("Dense", {}, [(None, 4)], kernel=(4, 3), bias=(3,))
+    network.layers[0].config["dtype"] = "int32"
+    graph = GraphBuilder()
+    write_network(network, graph)
+    assert [node.op for node in graph.values()].count("Cast") == 1
+
+
+PASSING = [
+    "Dense", "Activation", "Masking", "Identity", "LeakyReLU", "ReLU", "ThresholdedReLU", "ELU",
+    "PReLU", "Softmax", "BatchNormalization", "LayerNormalization", "GroupNormalization",
+    "UnitNormalization", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+    "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Add", "Multiply",
+    "Maximum", "Minimum", "Subtract", "Average",
+]  # fmt: skip
+STOPPING = [
+    "EinsumDense", "RMSNormalization", "SpectralNormalization", "Flatten", "Reshape", "Permute",
+    "RepeatVector", "Dot",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("class_name", [*PASSING, *STOPPING])
+def test_which_layers_hand_masks_on(class_name: str) -> None:
+    """Source: supports_masking of each class, in keras 3.15.1 and tf_keras 2.21."""
+    codec = codec_for(Layer(class_name, "it"))
+    assert codec.supports_masking is (class_name in PASSING)

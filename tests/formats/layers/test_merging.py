@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from modelfmt.errors import MismatchError
+from modelfmt.dtypes import bool_, float32, int32
+from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers import recognise, write_network
+from modelfmt.layers import codec_for, recognise, write_network
+from modelfmt.layers.binding import prepared
+from modelfmt.layers.merging import Average, alike
 from modelfmt.network import Call, Layer, Network, Ref
 
 
@@ -75,3 +78,74 @@ def test_subtract_takes_no_third_input(single: Any) -> None:
 def test_shapes_that_do_not_fit_are_named(single: Any) -> None:
     with pytest.raises(MismatchError, match=r'layer "it"'):
         write_network(single("Add", {}, [(None, 4), (None, 5)]), GraphBuilder())
+
+
+@pytest.mark.parametrize("class_name", ["Add", "Multiply", "Maximum", "Average", "Subtract"])
+def test_a_smaller_rank_gets_axes_after_the_batch(single: Any, class_name: str) -> None:
+    graph = GraphBuilder()
+    ends = write_network(single(class_name, {}, [(None, 4), (None, 2, 3, 4)]), graph)
+    assert graph.shape(ends[0]) == (None, 2, 3, 4)
+    assert [node.op for node in graph.values()].count("ExpandDims") == 2
+
+
+def test_unknown_and_known_ranks_do_not_merge(single: Any) -> None:
+    graph = GraphBuilder()
+    known, unknown = (graph.placeholder(n, float32, d) for n, d in (("a", (None, 4)), ("b", None)))
+    assert alike([unknown, unknown], graph) == [unknown, unknown]
+    with pytest.raises(ConversionError, match="unknown rank"):
+        alike([known, unknown], graph)
+
+
+def test_an_average_of_integers_is_refused() -> None:
+    graph = GraphBuilder()
+    inputs = [graph.placeholder(name, int32, (None, 4)) for name in "ab"]
+    with pytest.raises(ConversionError, match="integers"):
+        Average().write(Layer("Average", "it"), inputs, graph)
+
+
+def masked(class_name: str, major: int, masks: str, **config: Any) -> tuple[GraphBuilder, Any]:
+    """The graph of a merge of sequences, of which those with a 1 in ``masks`` have a mask."""
+    graph = GraphBuilder()
+    graph.keras_major = major
+    inputs = [graph.placeholder(f"x{k}", float32, (None, 5, 4)) for k in range(len(masks))]
+    for k, x in enumerate(inputs):
+        if masks[k] == "1":
+            graph.masks[x] = graph.placeholder(f"mask{k}", bool_, (None, 5))
+    layer = prepared(Layer(class_name, "it", config))
+    codec = codec_for(layer)
+    made = codec.write(layer, inputs, graph)
+    mask = codec.masks(layer, inputs, made, graph)[0]
+    return graph, mask
+
+
+@pytest.mark.parametrize("class_name", ["Add", "Subtract", "Average", "Multiply", "Maximum"])
+def test_masks_of_a_merge(class_name: str) -> None:
+    """Keras 2: and, of those that are there. Keras 3: or, where all are there."""
+    graph, mask = masked(class_name, 2, "11")
+    assert graph[mask].op == "LogicalAnd"
+    assert masked(class_name, 2, "10")[1] == "mask0"
+    graph, mask = masked(class_name, 3, "11")
+    assert graph[mask].op == "LogicalOr" and graph.shape(mask) == (None, 5)
+    assert masked(class_name, 3, "10")[1] is None
+    assert masked(class_name, 3, "00")[1] is None
+
+
+@pytest.mark.parametrize(
+    ("class_name", "masks", "count"),
+    [("Multiply", "11", 3), ("Multiply", "10", 1), ("Maximum", "11", 2), ("Minimum", "01", 1),
+     ("Maximum", "101", 2), ("Add", "11", 0), ("Multiply", "00", 0)],
+)  # fmt: skip
+def test_keras_3_leaves_hidden_values_out(class_name: str, masks: str, count: int) -> None:
+    graph, _ = masked(class_name, 3, masks)
+    assert [node.op for node in graph.values()].count("SelectV2") == count
+    graph, _ = masked(class_name, 2, masks)
+    assert "SelectV2" not in [node.op for node in graph.values()]
+
+
+@pytest.mark.parametrize(("major", "op"), [(2, "All"), (3, "Any")])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_masks_of_a_concatenation(major: int, op: str, axis: int) -> None:
+    graph, mask = masked("Concatenate", major, "10", axis=axis)
+    assert graph[mask].op == op
+    assert graph.shape(mask) == (None, 5 if axis == -1 else 10)
+    assert masked("Concatenate", major, "00")[1] is None

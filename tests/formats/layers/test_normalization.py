@@ -11,7 +11,8 @@ from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers import recognise, write_network
+from modelfmt.layers import codec_for, recognise, write_network
+from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
 
 CASES = [
@@ -46,11 +47,34 @@ def test_epsilon(law: Any, epsilon: float) -> None:
         assert form[0].config["epsilon"] == epsilon
 
 
-def test_several_axes_are_refused(single: Any) -> None:
-    sizes = dict.fromkeys(["gamma", "beta", "moving_mean", "moving_variance"], (4,))
-    network = single("BatchNormalization", {"axis": [1, 2]}, [(None, 4, 4)], **sizes)
-    with pytest.raises(ConversionError, match=r'layer "it": BatchNormalization over several axes'):
+@pytest.mark.parametrize("shape", [(None, 3, 4), (None, 5, 3, 4), (None, None, 3, 4)], ids=str)
+def test_several_axes_take_the_weights_as_they_are(single: Any, shape: Any) -> None:
+    """tf_keras stores them in the shape in which they broadcast."""
+    stored = (*[1] * (len(shape) - 2), 3, 4)
+    sizes = dict.fromkeys(["gamma", "beta", "moving_mean", "moving_variance"], stored)
+    graph = GraphBuilder()
+    ends = write_network(single("BatchNormalization", {"axis": [-2, -1]}, [shape], **sizes), graph)
+    assert graph.shape(ends[0]) == shape
+    assert not [node for node in graph.values() if node.op == "Reshape"]
+
+
+def test_virtual_batches_are_refused(single: Any) -> None:
+    sizes = dict.fromkeys(["gamma", "beta", "moving_mean", "moving_variance"], (1, 1, 4))
+    network = single("BatchNormalization", {"virtual_batch_size": 2}, [(None, 4)], **sizes)
+    with pytest.raises(ConversionError, match=r'layer "it".*virtual_batch_size=2'):
         write_network(network, GraphBuilder())
+
+
+def test_inference_leaves_out_what_renorm_stores(law: Any) -> None:
+    names = ["gamma", "beta", "moving_mean", "moving_variance"]
+    more = ["moving_stddev", "renorm_mean", "renorm_stddev"]
+    form = law("BatchNormalization", {"renorm": True}, [(None, 4)],
+               **dict.fromkeys(names + more, (4,)))  # fmt: skip
+    assert [weight.name for weight in form[0].weights] == names
+    codec = codec_for(Layer("BatchNormalization", "it"))
+    whole = codec.completed({"renorm": True}, {})
+    assert codec.weight_names(whole) == (*names, *more)
+    assert codec.untrained(whole) == {*names[2:], *more}
 
 
 @pytest.mark.parametrize("read", [True, False])

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from modelfmt.dtypes import float32
-from modelfmt.errors import ConversionError
+from modelfmt.dtypes import bool_, float32
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers import recognise, write_network
+from modelfmt.layers import codec_for, recognise, write_network
+from modelfmt.layers.binding import prepared
+from modelfmt.network import Layer
 
 
 def form_of(law: Any, class_name: str, **config: Any) -> list[tuple[str, Any]]:
@@ -90,9 +91,27 @@ def test_softmax(law: Any, shape: Any, axis: Any) -> None:
         assert (form[0].class_name, form[0].config) == ("Softmax", {"axis": number % rank})
 
 
-def test_softmax_over_several_axes_is_refused(single: Any) -> None:
-    with pytest.raises(ConversionError, match=r'layer "it": a Softmax over several axes'):
-        write_network(single("Softmax", {"axis": [1, 2]}, [(None, 4, 5)]), GraphBuilder())
+def test_softmax_over_several_axes(single: Any) -> None:
+    graph = GraphBuilder()
+    ends = write_network(single("Softmax", {"axis": [1, 2]}, [(None, 4, 5)]), graph)
+    assert graph.shape(ends[0]) == (None, 4, 5)
+    sums = [node for node in graph.values() if node.op in ("Max", "Sum")]
+    assert [graph.static(node.inputs[1]).value.tolist() for node in sums] == [[1, 2]] * 2
+
+
+@pytest.mark.parametrize(
+    ("major", "robust", "ops"),
+    [(2, False, ["AddV2"]), (2, True, ["SelectV2"]), (3, False, ["SelectV2", "SelectV2"])],
+)
+def test_softmax_of_what_a_mask_hides(major: int, robust: bool, ops: list[str]) -> None:
+    """Keras 2 adds -1e9 to it, Keras 3 puts -1e9 in its place and 0 in the end."""
+    graph = GraphBuilder()
+    graph.keras_major = major
+    x = graph.placeholder("x", float32, (None, 4, 5))
+    graph.masks[x] = graph.placeholder("mask", bool_, (None, 4, 5))
+    layer = prepared(Layer("Softmax", "it", {"axis": -1, "robust_masking": robust}))
+    codec_for(layer).write(layer, [x], graph)
+    assert [n.op for n in graph.values() if n.op in ("AddV2", "SelectV2")] == ops
 
 
 @pytest.mark.parametrize(("order", "axis"), [([0, 2, 1], 1), ([2, 1, 0], 0)])

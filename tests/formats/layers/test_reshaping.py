@@ -64,3 +64,20 @@ def test_a_reshape_to_another_size_is_refused(single: Any) -> None:
         with pytest.raises((ConversionError, MismatchError), match=r'layer "it"'):
             write_network(single("Reshape", {"target_shape": target}, [(None, 12)]),
                           GraphBuilder())
+
+
+@pytest.mark.parametrize("shape", [(None, 4), (3, 4), (None, 1)], ids=str)
+@pytest.mark.parametrize("n", [1, 3])
+def test_repeat_vector(law: Any, shape: Any, n: int) -> None:
+    form = law("RepeatVector", {"n": n}, [shape])
+    assert [(layer.class_name, layer.config) for layer in form] == [("RepeatVector", {"n": n})]
+
+
+def test_repeat_vector_takes_vectors(single: Any) -> None:
+    with pytest.raises(MismatchError, match=r'layer "it": RepeatVector takes vectors'):
+        write_network(single("RepeatVector", {"n": 2}, [(None, 3, 4)]), GraphBuilder())
+
+
+def test_flatten_of_numbers(single: Any) -> None:
+    graph = GraphBuilder()
+    assert graph.shape(write_network(single("Flatten", {}, [(None,)]), graph)[0]) == (None, 1)

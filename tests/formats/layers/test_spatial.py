@@ -13,14 +13,16 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.spatial import (
     DATA_FORMAT,
     PADDING,
-    STRIDES,
     canonical_channels_last,
     channels_last,
-    pair,
     rows,
+    spread,
+    window_attrs,
 )
 from modelfmt.layers.template import Match
 from modelfmt.network import Layer
+
+STRIDES = window_attrs(2, "strides")["strides"]
 
 
 def layer(**config: Any) -> Layer:
@@ -35,7 +37,12 @@ def read(field: Any, value: Any, data_format: str = "NHWC") -> Any:
 
 @pytest.mark.parametrize(("value", "wanted"), [(2, [2, 2]), ([2, 3], [2, 3]), ((1, 4), [1, 4])])
 def test_one_number_or_two(value: Any, wanted: list[int]) -> None:
-    assert pair(value) == wanted
+    assert spread(value, 2) == wanted
+
+
+def test_another_count_of_sizes_is_named() -> None:
+    with pytest.raises(ConversionError, match=r"each spatial axis.*expected 3"):
+        spread([1, 2], 3)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,20 @@ def test_a_window_both_ways(data_format: str, tf: str, attr: list[int]) -> None:
     assert read(STRIDES, attr, tf) == [2, 3]
 
 
-@pytest.mark.parametrize("attr", [[2, 1, 1, 1], [1, 2, 2, 3], [1, 2], None, 3, "SAME", [1] * 5])
+@pytest.mark.parametrize(
+    ("rank", "sizes", "attr"), [(1, [3], [1, 1, 3, 1]), (3, [2, 3, 4], [1, 2, 3, 4, 1])]
+)
+def test_a_window_over_other_axes(rank: int, sizes: list[int], attr: list[int]) -> None:
+    field = window_attrs(rank, "ksize")["ksize"]
+    assert field.value(layer(pool_size=sizes)) == attr
+    assert read(field, attr) == sizes
+
+
+def test_a_window_over_two_axes_is_none_over_one() -> None:
+    assert read(window_attrs(1, "ksize")["ksize"], [1, 2, 3, 1]) is None
+
+
+@pytest.mark.parametrize("attr", [[2, 1, 1, 1], [1, 2, 2, 3], [1, 2], None, 3, "SAME", [1] * 6])
 def test_a_window_that_keras_cannot_say(attr: Any) -> None:
     assert read(STRIDES, attr) is None
 
@@ -81,7 +101,14 @@ def test_data_format_both_ways(keras: str, tf: str) -> None:
     ],
 )
 def test_rows_of_a_padding(value: Any, wanted: list[list[int]]) -> None:
-    assert rows(value) == wanted
+    assert rows(value, 2) == wanted
+
+
+def test_rows_over_one_axis_and_over_three() -> None:
+    assert rows((1, 2), 1) == [[1, 2]] == rows([[1, 2]], 1)
+    assert rows(2, 3) == [[2, 2]] * 3
+    with pytest.raises(ConversionError, match="two sides"):
+        rows([[1, 2]], 2)
 
 
 def test_channels_first_is_written_between_transposes() -> None:
@@ -101,7 +128,8 @@ def test_channels_first_is_written_between_transposes() -> None:
 
 
 def test_the_inference_form_has_the_same_transposes() -> None:
-    first = canonical_channels_last(layer(data_format="channels_first"))
+    first = canonical_channels_last(layer(data_format="channels_first"), 2)
     assert [found.class_name for found in first] == ["Permute", "MaxPooling2D", "Permute"]
     assert first[1].config["data_format"] == "channels_last"
-    assert len(canonical_channels_last(layer())) == 1
+    assert first[0].config == {"dims": [2, 3, 1]}
+    assert len(canonical_channels_last(layer(), 3)) == 1

@@ -191,3 +191,16 @@ def test_inference_parts_of_a_training_graph_only(tmp_path: Path) -> None:
     first, second = (modelfmt.dump(tmp_path / name, digest=True) for name in ("a.keras", "b.keras"))
     assert first["layers"] == second["layers"]
     assert [t["sha256"] for t in first["tensors"]] == [t["sha256"] for t in second["tensors"]]
+
+
+@pytest.mark.parametrize("source", [GRAPH, H5], ids=lambda p: p.parent.name)
+def test_a_savedmodel_for_keras_2_states_layers_of_any_source(
+    source: Path, tmp_path: Path
+) -> None:
+    """Even where a graph could stay a graph: its layers are recognised, and stated beside it."""
+    done = convert(source, tmp_path / "m", keras=2)
+    assert done.kind == "savedmodel" and done.layers > 0
+    assert (tmp_path / "m/keras_metadata.pb").is_file()
+    assert weights(tmp_path / "m").keys() == weights(source).keys()
+    convert(source, tmp_path / "plain")
+    assert not (tmp_path / "plain/keras_metadata.pb").exists()

@@ -23,6 +23,10 @@ def models(keras: Any, major: int) -> Iterator[Model]:
             yield alone(keras, name, SEQUENCE, units=3, **config)
         yield alone(keras, name, (None, 4), units=3, return_sequences=True)
         yield f"{name}_masked", lambda name=name: masked(keras, getattr(layers, name))
+        yield f"{name}_masked_state", lambda name=name: masked_state(keras, getattr(layers, name))
+        yield f"{name}_positional_state", lambda name=name: positional_state(
+            keras, getattr(layers, name)
+        )
         yield f"{name}_initial_state", lambda name=name: initial(keras, getattr(layers, name))
     for config in ({"reset_after": False}, {"reset_after": False, "use_bias": False}):
         yield alone(keras, "GRU", SEQUENCE, units=3, **config)
@@ -62,6 +66,18 @@ def models(keras: Any, major: int) -> Iterator[Model]:
         yield f"TimeDistributed_{name}", lambda shape=shape, inner=inner: around(
             keras, shape, layers.TimeDistributed(inner())
         )
+    if major == 2:
+        for name in ("LSTM", "GRU"):
+            for config in ({}, {"return_sequences": True, "go_backwards": True}):
+                yield f"CuDNN{name}_{len(config)}", lambda name=name, config=config: cudnn(
+                    keras, name, lambda layer: layer, **config
+                )
+            yield f"Bidirectional_CuDNN{name}", lambda name=name: cudnn(
+                keras, name, keras.layers.Bidirectional, return_sequences=True
+            )
+            yield f"TimeDistributed_CuDNN{name}", lambda name=name: cudnn(
+                keras, name, keras.layers.TimeDistributed, (3, *SEQUENCE)
+            )
     yield "stateful", lambda: stateful(keras)
     yield "RNN_stacked", lambda: around(
         keras, SEQUENCE,
@@ -95,6 +111,46 @@ def initial(keras: Any, layer: Any) -> Any:
     c = keras.Input((3,), name="c")
     states = [h, c] if layer is keras.layers.LSTM else [h]
     return keras.Model([x, *states], layer(3)(x, initial_state=states))
+
+
+def masked_state(keras: Any, layer: Any) -> Any:
+    """A mask and a state to start from; and what sees the output's mask."""
+    x, h = keras.Input(SEQUENCE, name="x"), keras.Input((3,), name="h")
+    states = [h, h] if layer is keras.layers.LSTM else h
+    y = layer(3, return_sequences=True)(keras.layers.Masking()(x), initial_state=states)
+    model = keras.Model([x, h], [y, keras.layers.GlobalAveragePooling1D()(y)])
+    random = np.random.default_rng(0)
+    array = random.normal(size=(3, *SEQUENCE)).astype("float32")
+    array[0, 3:] = 0
+    array[1, :2] = 0
+    model.arrays = [array, random.normal(size=(3, 3)).astype("float32")]
+    return model
+
+
+def positional_state(keras: Any, layer: Any) -> Any:
+    x, h = keras.Input(SEQUENCE, name="x"), keras.Input((3,), name="h")
+    states = [h, h] if layer is keras.layers.LSTM else h
+    return keras.Model([x, h], layer(3)(x, states))
+
+
+def cudnn(keras: Any, name: str, wrap: Any, shape: Any = SEQUENCE, **config: Any) -> Any:
+    """A layer that runs on a GPU only; Keras loads its weights into the plain one, which tells."""
+    import importlib
+    import tempfile
+
+    module = importlib.import_module(f"tf_keras.src.layers.rnn.cudnn_{name.lower()}")
+    model = around(keras, shape, wrap(getattr(module, f"CuDNN{name}")(3, name="r", **config)))
+    more = {"reset_after": True} if name == "GRU" else {}
+    plain = around(keras, shape, wrap(getattr(keras.layers, name)(3, name="r", **more, **config)))
+
+    def twin(model: Any, inputs: list[Any]) -> list[Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_weights(f"{folder}/w.h5")
+            plain.load_weights(f"{folder}/w.h5")
+        return [np.asarray(plain(inputs[0], training=False))]
+
+    model.twin = twin
+    return model
 
 
 def stateful(keras: Any) -> Any:

@@ -1,0 +1,339 @@
+"""Attention with heads: queries look up values by keys, in several projections at once.
+
+    q, k, v = x @ kernel + bias, each (batch, ..., heads, size)
+    scores = softmax(q . k / sqrt(size)), hidden where the masks say so
+    y = (scores . v) @ kernel + bias of the output
+
+Keras 3 has two ways for the scores: a fused one, which hides by a very large negative number, and
+the one of Softmax, which sets what is hidden to 0 in the end. They differ where a query may look at
+nothing at all. Source: Keras, MultiHeadAttention and GroupedQueryAttention.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.einsum import write_einsum
+from modelfmt.layers.registry import codec_for, register_layer
+from modelfmt.layers.sizing import known_shape, lengths
+from modelfmt.network import Config, Layer
+
+#: What the fused way puts in the place of hidden scores. Source: Keras backend/tensorflow/nn.py.
+_VERY_LOW = -0.7 * 3.38953e38
+
+_PROJECTIONS = ("query", "key", "gate", "value", "attention_output")
+
+
+def _size(weight: str, axis: int) -> Derived:
+    """A config entry that is the size of a weight along an axis."""
+
+    def compute(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
+        return shapes[weight][axis]
+
+    return Derived(compute)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Masks:
+    """The masks of one call, each by its tensor."""
+
+    query: str | None
+    value: str | None
+    key: str | None
+    attention: str | None
+    causal: bool
+
+    def automatic(self) -> bool:
+        """Whether any but the one for the scores themselves is there."""
+        return self.causal or any(m is not None for m in (self.query, self.value, self.key))
+
+
+class _Headed(LayerCodec):
+    """What attention with heads is made of, whoever shares the heads."""
+
+    parameters = (
+        "query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask",
+        "return_attention_scores", "training", "use_causal_mask",
+    )  # fmt: skip
+    arguments = frozenset(parameters)
+    supports_masking = True
+
+    def weight_names(self, config: Config) -> tuple[str, ...]:
+        kinds = ("kernel", "bias") if config.get("use_bias", True) else ("kernel",)
+        return tuple(
+            f"{part}/{kind}"
+            for part in _PROJECTIONS
+            if part != "gate" or config.get("use_gate")
+            for kind in kinds
+        )
+
+    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
+        whole = super().completed(config, weights)
+        if weights and "use_bias" not in config:
+            whole["use_bias"] = "query/bias" in weights
+        if weights and "use_gate" not in config:
+            whole["use_gate"] = "gate/kernel" in weights
+        return whole
+
+    def write(
+        self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, value: Any = None,
+        key: Any = None, query_mask: Any = None, value_mask: Any = None, key_mask: Any = None,
+        attention_mask: Any = None, return_attention_scores: Any = False,
+        use_causal_mask: Any = False,
+    ) -> list[str]:  # fmt: skip
+        """The output, then the scores (batch, heads, ...) where they are asked for."""
+        query = inputs[0]
+        if not isinstance(value, str):
+            raise MismatchError(f"{layer.class_name} is called without a value")
+        apart = isinstance(key, str) and key != value
+        masks = _Masks(
+            self.query_mask(query, query_mask, graph),
+            value_mask or graph.masks.get(value),
+            key_mask or (graph.masks.get(key) if isinstance(key, str) else None),
+            attention_mask,
+            bool(use_causal_mask),
+        )
+        mask = _combined(masks, query, value, layer.config.get("sliding_window"), graph)
+        with graph.scope("query"):
+            q = _projected(layer, "query", query, graph)
+        with graph.scope("key"):
+            k = _projected(layer, "key", key if apart else value, graph)
+        with graph.scope("value"):
+            v = _projected(layer, "value", value, graph)
+        k, v = self.shared(layer, k, q, graph), self.shared(layer, v, q, graph)
+        axes = self.attention_axes(layer, q, graph)
+        fused = (
+            graph.keras_major == 3
+            and not return_attention_scores
+            and not layer.config.get("dropout")
+            and len(known_shape(q, graph, layer.class_name)) == 4
+        )
+        probabilities = _probabilities(layer, q, k, axes, mask, fused, graph)
+        of_q, of_k, of_scores = _letters(len(known_shape(q, graph, layer.class_name)), axes)
+        y = write_einsum(f"{of_scores},{of_k}->{of_q}", probabilities, v, graph)
+        if layer.config.get("use_gate"):
+            with graph.scope("gate"):
+                gate = graph.op("Sigmoid", _projected(layer, "gate", query, graph))
+            y = graph.op("Mul", y, gate)
+        with graph.scope("attention_output"):
+            y = _projected(layer, "attention_output", y, graph, bound=2)
+        return [y, probabilities] if return_attention_scores else [y]
+
+    def query_mask(self, query: str, stated: Any, graph: GraphBuilder) -> str | None:
+        """The mask of the queries."""
+        return stated or graph.masks.get(query)
+
+    def shared(self, layer: Layer, x: str, query: str, graph: GraphBuilder) -> str:
+        """Keys or values for every head of the queries."""
+        return x
+
+    def attention_axes(self, layer: Layer, query: str, graph: GraphBuilder) -> list[int]:
+        """The axes of the projected tensors along which queries look at keys."""
+        return [1]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """The queries' for the output, none for the scores."""
+        return [graph.masks.get(inputs[0]), *(None for _ in outputs[1:])]
+
+
+@register_layer
+class MultiHeadAttention(_Headed):
+    """MultiHeadAttention.  y = (softmax(q . k / sqrt(key_dim)) . v) @ kernel + bias
+
+    Shapes:  query (batch, ..., T, ..., in), value and key (batch, ..., S, ..., in);
+             query/kernel and key/kernel (in, heads, key_dim), value/kernel (in, heads, value_dim),
+             attention_output/kernel (heads, value_dim, *output_shape)
+    Weights: query/kernel, query/bias, key/..., gate/... (with use_gate), value/...,
+             attention_output/...
+    Masks:   of query, value and key, attention_mask and the causal one together
+    Nodes:   products as in ``einsum``, Softmax or SelectV2 between them
+    Source:  Keras, MultiHeadAttention.call
+    """
+
+    class_name = "MultiHeadAttention"
+    config = {
+        "num_heads": _size("query/kernel", 1), "key_dim": _size("query/kernel", 2),
+        "value_dim": _size("value/kernel", 2), "use_bias": True, "output_shape": None,
+        "attention_axes": None, "dropout": 0.0, "use_gate": False, "sliding_window": None,
+    }  # fmt: skip
+
+    def query_mask(self, query: str, stated: Any, graph: GraphBuilder) -> str | None:
+        """Keras 3 looks at the tensor only, whatever the call says."""
+        return graph.masks.get(query)
+
+    def attention_axes(self, layer: Layer, query: str, graph: GraphBuilder) -> list[int]:
+        rank = len(known_shape(query, graph, layer.class_name))
+        axes = layer.config.get("attention_axes")
+        if axes is None:
+            return list(range(1, rank - 2))
+        wanted = [axes] if isinstance(axes, int) else list(axes)
+        counted = [a + rank - 1 if graph.keras_major == 3 and a < 0 else a for a in wanted]
+        if not all(1 <= a < rank - 2 for a in counted) or len(set(counted)) != len(counted):
+            raise ConversionError(
+                f"{layer.class_name} cannot look along these axes", expected=f"1 to {rank - 3}",
+                found=f"attention_axes={wanted}",
+            )
+        return counted
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """As any attention. In Keras 3 the call takes the masks off its tensors: whoever reads
+        the same tensors later sees none.
+        """
+        found = super().masks(layer, inputs, outputs, graph)
+        if graph.keras_major == 3:
+            for tensor in inputs:
+                graph.masks.pop(tensor, None)
+        return found
+
+
+@register_layer
+class GroupedQueryAttention(_Headed):
+    """GroupedQueryAttention.  As MultiHeadAttention; several heads of queries share one of keys.
+
+    Shapes:  query (batch, T, in), value and key (batch, S, in); query/kernel (in, query heads,
+             head_dim), key/kernel and value/kernel (in, key heads, head_dim),
+             attention_output/kernel (query heads, head_dim, in)
+    Weights: query/kernel, query/bias, key/..., gate/... (with use_gate), value/...,
+             attention_output/...
+    Nodes:   as of MultiHeadAttention; GatherV2 repeats the heads of keys and values
+    Source:  Keras, GroupedQueryAttention.call
+    """
+
+    class_name = "GroupedQueryAttention"
+    config = {
+        "head_dim": _size("query/kernel", 2), "num_query_heads": _size("query/kernel", 1),
+        "num_key_value_heads": _size("key/kernel", 1), "use_bias": True, "dropout": 0.0,
+        "use_gate": False, "sliding_window": None,
+    }  # fmt: skip
+
+    def shared(self, layer: Layer, x: str, query: str, graph: GraphBuilder) -> str:
+        heads = layer.weight("query/kernel").shape[1]
+        groups = layer.weight("key/kernel").shape[1]
+        if heads == groups:
+            return x
+        if heads % groups:
+            raise MismatchError(
+                "heads of queries that cannot be shared out among those of keys",
+                expected=f"a multiple of {groups}", found=heads,
+            )
+        places = [head // (heads // groups) for head in range(heads)]
+        return graph.op("GatherV2", x, places, 2)
+
+
+def _projected(
+    layer: Layer, part: str, x: str, graph: GraphBuilder, bound: int = 1
+) -> str:
+    """x times a kernel along the last ``bound`` axes, plus the bias."""
+    kernel = layer.weight(f"{part}/kernel")
+    letters = string.ascii_lowercase[: len(kernel.shape)]
+    equation = f"...{letters[:bound]},{letters}->...{letters[bound:]}"
+    y = write_einsum(equation, x, graph.weight(kernel, "kernel"), graph)
+    if f"{part}/bias" in layer.weights:
+        y = graph.op("AddV2", y, graph.weight(layer.weight(f"{part}/bias"), "bias"))
+    return y
+
+
+def _letters(rank: int, axes: Sequence[int]) -> tuple[str, str, str]:
+    """Names for the axes of projected queries, of projected keys, and of their scores.
+
+    The scores have the batch's axes first, the heads among them, then those of the queries along
+    ``axes``, then those of the keys.
+    """
+    of_q = string.ascii_lowercase[:rank]
+    of_k = "".join(a.upper() if place in axes else a for place, a in enumerate(of_q))
+    batch = "".join(of_q[k] for k in range(rank - 1) if k not in axes)
+    return of_q, of_k, batch + "".join(of_q[k] for k in axes) + "".join(of_k[k] for k in axes)
+
+
+def _probabilities(
+    layer: Layer, q: str, k: str, axes: Sequence[int], mask: str | None, fused: bool,
+    graph: GraphBuilder,
+) -> str:  # fmt: skip
+    """The scores after softmax."""
+    rank = len(known_shape(q, graph, layer.class_name))
+    scale = 1.0 / math.sqrt(float(layer.weight("query/kernel").shape[2]))
+    of_q, of_k, of_scores = _letters(rank, axes)
+    if fused:
+        scores = write_einsum(f"{of_q},{of_k}->{of_scores}", q, k, graph)
+        scores = graph.op("Mul", scores, scale)
+    else:
+        scaled = graph.op("Mul", q, scale)
+        scores = write_einsum(f"{of_q},{of_k}->{of_scores}", scaled, k, graph)
+    if mask is not None:
+        mask = _spread(mask, len(of_scores), len(axes), graph)
+    if fused:
+        if mask is not None:
+            scores = graph.op("SelectV2", as_bool(mask, graph), scores, _VERY_LOW)
+        return graph.op("Softmax", scores)
+    if mask is not None:
+        graph.masks[scores] = mask
+    over = list(range(len(of_scores) - len(axes), len(of_scores)))
+    robust = bool(layer.config.get("softmax_robust_masking"))
+    softmax = Layer(
+        "Softmax", "softmax",
+        {"axis": over[0] if len(over) == 1 else over, "robust_masking": robust},
+    )  # fmt: skip
+    return codec_for(softmax).write(softmax, [scores], graph)[0]
+
+
+def _spread(mask: str, rank: int, axes: int, graph: GraphBuilder) -> str:
+    """A mask with axes of 1 before those of queries and keys, as it broadcasts with the scores."""
+    for _ in range(rank - len(known_shape(mask, graph, "an attention mask"))):
+        mask = graph.op("ExpandDims", mask, -2 * axes - 1)
+    return mask
+
+
+def as_bool(mask: str, graph: GraphBuilder) -> str:
+    """A mask of any dtype as a boolean one."""
+    return mask if graph.dtype(mask).name == "bool" else graph.op("Cast", mask, DstT=dtypes.bool_)
+
+
+def _combined(
+    masks: _Masks, query: str, value: str, window: int | None, graph: GraphBuilder
+) -> str | None:
+    """All masks of a call in one, (batch or 1, T, S) or as the attention mask has it."""
+    found: list[str] = []
+    if masks.query is not None:
+        found.append(graph.op("ExpandDims", as_bool(masks.query, graph), -1))
+    for mask in (masks.value, masks.key):
+        if mask is not None:
+            found.append(graph.op("ExpandDims", as_bool(mask, graph), -2))
+    if masks.causal or window is not None:
+        rows, columns = _places(query, value, graph)
+        if masks.causal:
+            found.append(graph.op("GreaterEqual", rows, columns))
+        if window is not None:
+            distance = graph.op("Abs", graph.op("Sub", rows, columns))
+            found.append(graph.op("Less", distance, window))
+    if masks.attention is not None:
+        alone = not found
+        found.insert(0, masks.attention if alone else as_bool(masks.attention, graph))
+    if not found:
+        return None
+    merged = found[0]
+    for mask in found[1:]:
+        merged = graph.op("LogicalAnd", merged, mask)
+    return merged
+
+
+def _places(query: str, value: str, graph: GraphBuilder) -> tuple[str, str]:
+    """The places of queries, (1, T, 1), and of values, (1, 1, S), along the first axis."""
+    made = []
+    for tensor, lone in ((query, [0, 2]), (value, [0, 1])):
+        place = graph.op("Range", 0, lengths(tensor, graph)[1], 1)
+        for axis in lone:
+            place = graph.op("ExpandDims", place, axis)
+        made.append(place)
+    return made[0], made[1]

@@ -1,0 +1,139 @@
+"""Products over named axes, and EinsumDense, whose kernel is one factor of such a product.
+
+    "abc,cd->abd"    axes of x, axes of y -> axes of the result; ... stands for any number of axes
+
+Written as one MatMul of matrices, or one BatchMatMulV2 where both factors share an axis that stays:
+the op Einsum is younger than TensorFlow 1.15.
+"""
+
+from __future__ import annotations
+
+import string
+
+from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.activations import ActivatedCodec
+from modelfmt.layers.extents import Extent
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.sizing import known_shape, lengths, product, reshaped
+from modelfmt.network import Layer
+
+
+def write_einsum(equation: str, x: str, y: str, graph: GraphBuilder) -> str:
+    """The product of two tensors of known rank along the axes that ``equation`` names.
+
+    Raises:
+        ConversionError: an equation that is none of two factors, or that names an axis of one
+            factor twice.
+        MismatchError: an axis of both factors that is longer in one.
+    """
+    shape_x, shape_y = known_shape(x, graph, "an einsum"), known_shape(y, graph, "an einsum")
+    of_x, of_y, wanted = split_equation(equation, len(shape_x), len(shape_y))
+    x, of_x = _summed(x, of_x, of_y + wanted, graph)
+    y, of_y = _summed(y, of_y, of_x + wanted, graph)
+    size: dict[str, Extent] = {}
+    for letters, tensor in ((of_x, x), (of_y, y)):
+        for letter, length in zip(letters, lengths(tensor, graph), strict=True):
+            known = size.setdefault(letter, length)
+            if isinstance(known, int) and isinstance(length, int) and known != length:
+                raise MismatchError(
+                    f"the factors of {equation} differ along {letter}", expected=known, found=length
+                )
+            if isinstance(length, int):
+                size[letter] = length
+    batch = [a for a in wanted if a in of_x and a in of_y]
+    inner = [a for a in of_x if a in of_y and a not in wanted]
+    rows = [a for a in of_x if a not in of_y]
+    columns = [a for a in of_y if a not in of_x]
+
+    def matrices(tensor: str, letters: str, first: list[str], second: list[str]) -> str:
+        turned = _transposed(tensor, letters, [*batch, *first, *second], graph)
+        if len(first) == len(second) == 1:
+            return turned
+        sizes = [size[a] for a in batch]
+        for group in (first, second):
+            sizes.append(product([size[a] for a in group], graph))
+        return reshaped(turned, sizes, graph)
+
+    left, right = matrices(x, of_x, rows, inner), matrices(y, of_y, inner, columns)
+    made = graph.op("BatchMatMulV2" if batch else "MatMul", left, right)
+    order = [*batch, *rows, *columns]
+    if not len(rows) == len(columns) == 1:
+        made = reshaped(made, [size[a] for a in order], graph)
+    return _transposed(made, "".join(order), list(wanted), graph)
+
+
+def split_equation(equation: str, rank_x: int, rank_y: int) -> tuple[str, str, str]:
+    """The letters of both factors and of the result, with letters of their own for ``...``.
+
+    Raises:
+        ConversionError: see ``write_einsum``.
+    """
+    factors, arrow, wanted = str(equation).replace(" ", "").partition("->")
+    of_x, comma, of_y = factors.partition(",")
+    free = [a for a in string.ascii_letters if a not in factors + wanted]
+    fits = _spelled(of_x, rank_x) and _spelled(of_y, rank_y)
+    spare_x, spare_y = (
+        rank - len(letters.replace("...", "")) for letters, rank in ((of_x, rank_x), (of_y, rank_y))
+    )
+    elided = max(spare_x, spare_y)
+    if not (arrow and comma and fits and elided <= len(free)):
+        raise ConversionError(
+            "an equation that does not fit its factors",
+            expected=f"axes of a rank of {rank_x} and of {rank_y}", found=equation,
+        )
+
+    def spelled(letters: str, count: int) -> str:
+        return letters.replace("...", "".join(free[elided - count : elided]))
+
+    of_x, of_y, wanted = spelled(of_x, spare_x), spelled(of_y, spare_y), spelled(wanted, elided)
+    known = of_x + of_y
+    for letters in (of_x, of_y, wanted):
+        if len(set(letters)) != len(letters) or not set(letters) <= set(known):
+            raise ConversionError("an equation that cannot be written yet", found=equation)
+    return of_x, of_y, wanted
+
+
+def _spelled(letters: str, rank: int) -> bool:
+    """Whether these letters can name the axes of a tensor of this rank."""
+    named = letters.replace("...", "", 1)
+    whole = len(named) == rank or ("..." in letters and len(named) < rank)
+    return whole and all(a in string.ascii_letters for a in named)
+
+
+def _summed(tensor: str, letters: str, used: str, graph: GraphBuilder) -> tuple[str, str]:
+    """The sum over the axes that nothing else names."""
+    axes = [k for k, letter in enumerate(letters) if letter not in used]
+    if not axes:
+        return tensor, letters
+    return graph.op("Sum", tensor, axes), "".join(a for a in letters if a in used)
+
+
+def _transposed(tensor: str, letters: str, order: list[str], graph: GraphBuilder) -> str:
+    """``tensor`` with its axes, ``letters``, in another order."""
+    axes = [letters.index(a) for a in order]
+    return tensor if axes == sorted(axes) else graph.op("Transpose", tensor, axes)
+
+
+@register_layer
+class EinsumDense(ActivatedCodec):
+    """EinsumDense.  y = activation(einsum(equation, x, kernel) + bias)
+
+    Shapes:  as ``equation`` names them; bias has the result's last axes, 1 along those that
+             ``bias_axes`` leaves out
+    Weights: kernel, bias (with bias_axes)
+    Nodes:   MatMul or BatchMatMulV2, between Transposes and Reshapes -> AddV2(., bias)
+    Source:  Keras, EinsumDense.call
+    """
+
+    class_name = "EinsumDense"
+    weights = ("kernel", "bias")
+    optional_weights = {"bias": "bias_axes"}
+    config = {"equation": "", "output_shape": None, "bias_axes": None, "activation": "linear"}
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        kernel = graph.weight(layer.weight("kernel"), "kernel")
+        y = write_einsum(layer.config["equation"], inputs[0], kernel, graph)
+        if "bias" in layer.weights:
+            y = graph.op("AddV2", y, graph.weight(layer.weight("bias"), "bias"))
+        return [self.activated(layer, y, graph)]

@@ -1,0 +1,132 @@
+"""Lookups in a table of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.sizing import known_shape, lengths, product, reshaped
+from modelfmt.layers.template import Field, Match, Template, Weight, X, one_of, op
+from modelfmt.network import Config, Layer
+
+
+def _side(axis: int) -> Derived:
+    def size(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
+        return shapes["embeddings"][axis]
+
+    return Derived(size)
+
+
+_CAST = op("Cast", X, DstT=dtypes.int32)
+
+
+def _repaired(ids: Any) -> Any:
+    """Keras 3 counts negative indices from the end."""
+    return op(
+        "SelectV2", op("Less", ids, 0), op("AddV2", ids, Field("input_dim")), ids
+    )
+
+
+@register_layer
+class Embedding(LayerCodec):
+    """Embedding.  y[...] = embeddings[x[...]]
+
+    Shapes:  x (batch, ...), int32 or int64, else cast to int32; embeddings (input_dim,
+             output_dim); y (batch, ..., output_dim)
+    Weights: embeddings
+    Nodes:   GatherV2(embeddings, x, 0); in Keras 3 SelectV2(Less(x, 0), AddV2(x, input_dim), x)
+             in place of x
+    Masks:   NotEqual(x, 0), with mask_zero
+    Source:  Keras, Embedding.call and ops.take
+    """
+
+    class_name = "Embedding"
+    weights: ClassVar[tuple[str, ...]] = ("embeddings",)
+    config = {
+        "input_dim": _side(0), "output_dim": _side(1),
+        "mask_zero": False, "sparse": False,
+    }  # fmt: skip
+    also_read: ClassVar[Sequence[Template]] = (
+        op("GatherV2", Weight("embeddings"), one_of(_repaired(_CAST), _repaired(X), _CAST, X), 0),
+    )
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """The table is a matrix, and indices are integers."""
+        shape = match.weights["embeddings"].root.shape
+        if len(shape) != 2 or match.config.get("input_dim", shape[0]) != shape[0]:
+            return None
+        return match
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        if layer.config["sparse"]:
+            raise ConversionError("an Embedding that yields sparse tensors cannot be written")
+        ids = inputs[0]
+        if graph.dtype(ids) not in (dtypes.int32, dtypes.int64):
+            ids = graph.op("Cast", ids, DstT=dtypes.int32)
+        table = layer.weight("embeddings")
+        if graph.keras_major == 3:
+            behind = graph.op("AddV2", ids, table.shape[0])
+            ids = graph.op("SelectV2", graph.op("Less", ids, 0), behind, ids)
+        return [graph.op("GatherV2", graph.weight(table, "embeddings"), ids, 0)]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        return [graph.op("NotEqual", inputs[0], 0) if layer.config["mask_zero"] else None]
+
+
+@register_layer
+class ReversibleEmbedding(Embedding):
+    """ReversibleEmbedding.  An Embedding; called with reverse=True, y = x @ transpose(embeddings)
+
+    Shapes:  in reverse x (batch, ..., output_dim), y (batch, ..., input_dim)
+    Weights: embeddings; reverse_embeddings (output_dim, input_dim), unless tied
+    Nodes:   in reverse MatMul, then c * tanh(y / c) where logit_soft_cap is c
+    Source:  Keras, ReversibleEmbedding.call
+    """
+
+    class_name = "ReversibleEmbedding"
+    weights = ("embeddings", "reverse_embeddings")
+    config = {
+        **Embedding.config, "tie_weights": True, "reverse_dtype": None, "logit_soft_cap": None,
+    }  # fmt: skip
+    arguments = frozenset({"reverse"})
+    also_read = ()
+
+    def weight_names(self, config: Config) -> tuple[str, ...]:
+        return self.weights[:1] if config["tie_weights"] else self.weights
+
+    def write(
+        self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, reverse: Any = False
+    ) -> list[str]:
+        if not reverse:
+            return super().write(layer, inputs, graph)
+        if layer.config["reverse_dtype"] not in (None, "float32"):
+            raise ConversionError(
+                "ReversibleEmbedding in another dtype", found=layer.config["reverse_dtype"]
+            )
+        known_shape(inputs[0], graph, "ReversibleEmbedding")
+        sizes = lengths(inputs[0], graph)
+        rows = reshaped(inputs[0], [product(sizes[:-1], graph), sizes[-1]], graph)
+        tied = layer.config["tie_weights"]
+        table = layer.weight("embeddings" if tied else "reverse_embeddings")
+        y = graph.op("MatMul", rows, graph.weight(table), transpose_b=bool(tied))
+        y = reshaped(y, [*sizes[:-1], table.shape[0 if tied else 1]], graph)
+        cap = layer.config["logit_soft_cap"]
+        if cap is not None:
+            y = graph.op("Mul", graph.op("Tanh", graph.op("RealDiv", y, float(cap))), float(cap))
+        return [y]
+
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """As of an Embedding; none in reverse, which adds no axis."""
+        if len(graph.shape(inputs[0]) or ()) == len(graph.shape(outputs[0]) or ()):
+            return [None]
+        return super().masks(layer, inputs, outputs, graph)

@@ -1,0 +1,309 @@
+"""Images cut and resized to a size that the layer says.
+
+Source: Keras, layers/preprocessing/image_preprocessing and backend/tensorflow/image.py; tf_keras,
+layers/preprocessing/image_preprocessing.py and utils/image_utils.py; TensorFlow, image.resize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from modelfmt import dtypes
+from modelfmt.dtypes import DType
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.encoding import cast
+from modelfmt.layers.extents import Extent, extent, packed
+from modelfmt.layers.registry import register_layer
+from modelfmt.layers.sizing import known_shape
+from modelfmt.layers.spatial import channels_last
+from modelfmt.network import Layer
+
+#: The interpolations with an op of their own, and whether it has ``half_pixel_centers``.
+_RESIZERS = {
+    "nearest": ("ResizeNearestNeighbor", True), "bilinear": ("ResizeBilinear", True),
+    "bicubic": ("ResizeBicubic", True), "area": ("ResizeArea", False),
+}  # fmt: skip
+#: The kernels of ScaleAndTranslate.
+_KERNELS = {
+    "lanczos3": "lanczos3", "lanczos5": "lanczos5", "gaussian": "gaussian",
+    "mitchellcubic": "mitchellcubic",
+}  # fmt: skip
+#: With antialias, the kernels in the place of these.
+_ANTIALIASED = {**_KERNELS, "bilinear": "triangle", "bicubic": "keyscubic"}
+
+
+def resized(
+    x: str, height: int, width: int, method: str, graph: GraphBuilder, *, antialias: bool = False
+) -> str:
+    """Images (batch, rows, cols, channels) of another size; float32, unless ``nearest``.
+
+    Raises:
+        ConversionError: an interpolation that there is none of.
+    """
+    if (known_shape(x, graph, "resizing"))[1:3] == (height, width):
+        return x  # so does TensorFlow, whatever the dtype
+    kernel = (_ANTIALIASED if antialias else _KERNELS).get(method)
+    if kernel is not None:
+        x = cast(x, dtypes.float32, graph)
+        size = graph.const([height, width], dtypes.int32, "size")
+        old = graph.op("Cast", packed([extent(x, k, graph) for k in (1, 2)], graph)
+                       if None in (graph.shape(x) or ())[1:3]
+                       else graph.const(list((graph.shape(x) or ())[1:3]), dtypes.int32, "old"),
+                       DstT=dtypes.float32)  # fmt: skip
+        new = graph.op("Cast", size, DstT=dtypes.float32)
+        return graph.op(
+            "ScaleAndTranslate", x, size, graph.op("RealDiv", new, old), [0.0, 0.0],
+            kernel_type=kernel, antialias=antialias,
+        )  # fmt: skip
+    if method not in _RESIZERS:
+        raise ConversionError(
+            "unknown interpolation", expected=", ".join([*_RESIZERS, *_KERNELS]), found=method
+        )
+    name, centred = _RESIZERS[method]
+    attrs: dict[str, Any] = {"half_pixel_centers": True} if centred else {}
+    return graph.op(name, x, [height, width], **attrs)
+
+
+class _Sides:
+    """The size of images, and what of it has the shape of another size."""
+
+    def __init__(self, x: str, height: int, width: int, graph: GraphBuilder) -> None:
+        self.graph, self.size = graph, (height, width)
+        self.rows, self.cols = (extent(x, axis, graph) for axis in (1, 2))
+
+    def fitting(self) -> tuple[Extent, Extent]:
+        """(cols * height / width, rows * width / height), rounded towards zero."""
+        height, width = self.size
+        return self._scaled(self.cols, height, width), self._scaled(self.rows, width, height)
+
+    def half(self, a: Extent, b: Extent) -> Extent:
+        """(a - b) / 2, rounded towards zero."""
+        if isinstance(a, int) and isinstance(b, int):
+            return int((a - b) / 2)
+        return self._floored(self.graph.op("Sub", a, b), 2.0)
+
+    def least(self, a: Extent, b: Extent) -> Extent:
+        return self._of("Minimum", min, a, b)
+
+    def most(self, a: Extent, b: Extent) -> Extent:
+        return self._of("Maximum", max, a, b)
+
+    def _of(self, op: str, number: Callable[..., int], a: Extent, b: Extent) -> Extent:
+        if isinstance(a, int) and isinstance(b, int):
+            return number(a, b)
+        return self.graph.op(op, a, b)
+
+    def _scaled(self, size: Extent, factor: int, divisor: int) -> Extent:
+        if isinstance(size, int):
+            import numpy as np
+
+            return int(np.float32(size * factor) / np.float32(divisor))
+        return self._floored(self.graph.op("Mul", size, factor), float(divisor))
+
+    def _floored(self, size: str, divisor: float) -> str:
+        graph = self.graph
+        share = graph.op("RealDiv", graph.op("Cast", size, DstT=dtypes.float32), divisor)
+        return graph.op("Cast", share, DstT=dtypes.int32)
+
+
+def cropped_alike(x: str, height: int, width: int, graph: GraphBuilder) -> str:
+    """The largest part in the middle of the images that has the form of ``height`` x ``width``."""
+    sides = _Sides(x, height, width, graph)
+    rows, cols = sides.fitting()
+    rows, cols = sides.least(sides.rows, rows), sides.least(sides.cols, cols)
+    if graph.keras_major == 3:
+        rows, cols = sides.most(rows, 1), sides.most(cols, 1)
+    top, left = sides.half(sides.rows, rows), sides.half(sides.cols, cols)
+    return cut(x, top, left, rows, cols, graph)
+
+
+def padded_alike(x: str, height: int, width: int, value: float, graph: GraphBuilder) -> str:
+    """The images with a margin that gives them the form of ``height`` x ``width``."""
+    sides = _Sides(x, height, width, graph)
+    rows, cols = sides.fitting()
+    rows, cols = sides.most(sides.rows, rows), sides.most(sides.cols, cols)
+    top, left = sides.half(rows, sides.rows), sides.half(cols, sides.cols)
+    margins = [[0, 0], [top, top], [left, left], [0, 0]]
+    pads = graph.op("Pack", *(
+        graph.op("Pack", *pair, axis=0) if any(isinstance(p, str) for p in pair)
+        else graph.const(pair, dtypes.int32, "margin") for pair in margins
+    ), axis=0)  # fmt: skip
+    fill = graph.const(value, graph.dtype(x), "fill_value")
+    return graph.op("PadV2", x, pads, fill)
+
+
+def cut(
+    x: str, top: Extent, left: Extent, rows: Extent, cols: Extent, graph: GraphBuilder
+) -> str:
+    """A rectangle of the images."""
+    return graph.op(
+        "Slice", x, packed([0, top, left, 0], graph), packed([-1, rows, cols, -1], graph)
+    )
+
+
+def batched(layer: Layer, inputs: list[str], graph: GraphBuilder, write: Any) -> list[str]:
+    """``write`` for images, channels last, a batch of them; a lone one becomes a batch.
+
+    Raises:
+        ConversionError: another rank.
+    """
+    rank = len(known_shape(inputs[0], graph, layer.class_name))
+    if rank == 3:
+        lone = graph.op("ExpandDims", inputs[0], 0)
+        (y,) = channels_last(write, layer, [lone], graph)
+        return [graph.op("Squeeze", y, squeeze_dims=[0])]
+    if rank != 4:
+        raise ConversionError(f"{layer.class_name} takes images", expected="rank 3 or 4", found=rank)
+    return channels_last(write, layer, inputs, graph)
+
+
+class ImageCodec(LayerCodec):
+    """A layer over images (batch, rows, cols, channels), or channels before rows."""
+
+    config = {"height": None, "width": None, "data_format": "channels_last"}
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        for key in ("height", "width"):
+            size = layer.config.get(key)
+            if key in self.config and (type(size) is not int or size < 1):
+                raise ConversionError(f"{layer.class_name} has no {key}", found=size)
+        return batched(layer, inputs, graph, self.written)
+
+    def written(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        """The nodes, for a batch of images, channels last."""
+        raise NotImplementedError
+
+
+def _saturated(x: str, dtype: DType, graph: GraphBuilder) -> str:
+    """Floats rounded to integers, as close as the dtype comes to them."""
+    if graph.dtype(x) == dtype:
+        return x
+    if dtype.is_integer:
+        import numpy as np
+
+        info = np.iinfo(dtype.numpy)
+        x = graph.op("Round", x)
+        x = graph.op("Maximum", graph.op("Minimum", x, float(info.max)), float(info.min))
+    return graph.op("Cast", x, DstT=dtype)
+
+
+@register_layer
+class Resizing(ImageCodec):
+    """Resizing.  Images of another size, by any interpolation; cut or padded to its form first
+
+    Shapes: x (batch, rows, cols, channels), y (batch, height, width, channels)
+    Nodes:  Slice or PadV2; ResizeBilinear and its kin, or ScaleAndTranslate
+    Source: Keras, Resizing.call
+    """
+
+    class_name = "Resizing"
+    config = {
+        **ImageCodec.config, "interpolation": "bilinear", "crop_to_aspect_ratio": False,
+        "pad_to_aspect_ratio": False, "fill_mode": "constant", "fill_value": 0.0,
+        "antialias": False,
+    }  # fmt: skip
+
+    def written(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        config, (x, *_) = layer.config, inputs
+        method = str(config["interpolation"]).lower()
+        size = config["height"], config["width"]
+        if graph.keras_major == 2:
+            x = cast(x, dtypes.float32, graph)
+        if config["crop_to_aspect_ratio"] and config["pad_to_aspect_ratio"]:
+            raise ConversionError("Resizing cannot both crop and pad to the aspect ratio")
+        y = x
+        if config["crop_to_aspect_ratio"]:
+            y = cropped_alike(x, *size, graph)
+        elif config["pad_to_aspect_ratio"]:
+            if config["fill_mode"] != "constant":
+                raise ConversionError("unknown fill_mode", found=config["fill_mode"])
+            y = padded_alike(x, *size, config["fill_value"], graph)
+        y = resized(y, *size, method, graph, antialias=bool(config["antialias"]))
+        return [_saturated(y, graph.dtype(x), graph)]
+
+
+@register_layer
+class CenterCrop(ImageCodec):
+    """CenterCrop.  The middle of the images; of smaller ones, resized, the most that has its form
+
+    Shapes: x (batch, rows, cols, channels), y (batch, height, width, channels), float32
+    Nodes:  Slice; for images that are smaller, or may be, ResizeBilinear
+    Source: Keras, CenterCrop.call
+    """
+
+    class_name = "CenterCrop"
+
+    def written(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        x = cast(inputs[0], dtypes.float32, graph)
+        height, width = layer.config["height"], layer.config["width"]
+        rows, cols = known_shape(x, graph, "CenterCrop")[1:3]
+        small = (rows is not None and rows < height) or (cols is not None and cols < width)
+        if small:
+            return [_upsized(x, height, width, graph)]
+        if graph.keras_major == 2 and None in (rows, cols):
+            return [_either(x, height, width, graph)]
+        return [_middle(x, height, width, graph)]
+
+
+def _upsized(x: str, height: int, width: int, graph: GraphBuilder) -> str:
+    return resized(cropped_alike(x, height, width, graph), height, width, "bilinear", graph)
+
+
+def _middle(x: str, height: int, width: int, graph: GraphBuilder) -> str:
+    """The middle, of images of which Keras 3 knows, or takes for granted, that they are larger."""
+    starts: list[Extent] = []
+    for axis, size in ((1, height), (2, width)):
+        old = extent(x, axis, graph)
+        starts.append(
+            (old - size) // 2 if isinstance(old, int)
+            else graph.op("FloorDiv", graph.op("Sub", old, size), 2)
+        )  # fmt: skip
+    ends = [start + size if isinstance(start, int) else graph.op("AddV2", start, size)
+            for start, size in zip(starts, (height, width), strict=True)]  # fmt: skip
+    return graph.op(
+        "StridedSlice", x, packed([0, *starts], graph), packed([0, *ends], graph), [1, 1, 1],
+        begin_mask=1, end_mask=1,
+    )  # fmt: skip
+
+
+def _either(x: str, height: int, width: int, graph: GraphBuilder) -> str:
+    """Of images of unknown size the middle, or what is left of smaller ones; no branch is needed:
+    both are a part of the images, resized to where it is to go.
+
+    A part that has the size already is not changed by resizing it.
+    """
+    sides = _Sides(x, height, width, graph)
+    rows, cols = sides.fitting()
+    part = sides.least(sides.rows, rows), sides.least(sides.cols, cols)
+    large = graph.op(
+        "LogicalAnd", graph.op("GreaterEqual", sides.rows, height),
+        graph.op("GreaterEqual", sides.cols, width),
+    )  # fmt: skip
+    chosen = [
+        graph.op("SelectV2", large, graph.const(size, dtypes.int32, "size"), each)
+        for size, each in zip((height, width), part, strict=True)
+    ]
+    top, left = (
+        sides.half(old, new) for old, new in zip((sides.rows, sides.cols), chosen, strict=True)
+    )
+    return resized(cut(x, top, left, *chosen, graph), height, width, "bilinear", graph)
+
+
+@register_layer
+class RandomCrop(ImageCodec):
+    """RandomCrop.  Keras 2: resized, the most that has its form; Keras 3: y = x, but in training
+
+    Source: Keras, RandomCrop.call
+    """
+
+    class_name = "RandomCrop"
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return list(inputs) if graph.keras_major == 3 else super().write(layer, inputs, graph)
+
+    def written(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        x = cast(inputs[0], dtypes.float32, graph)
+        return [_upsized(x, layer.config["height"], layer.config["width"], graph)]

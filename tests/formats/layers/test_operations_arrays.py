@@ -1,0 +1,46 @@
+"""Other shapes: the node that each operation ends with, its dtype, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers import operations  # noqa: F401  fills the table
+from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations_table import find
+from modelfmt.layers.operations_values import Ops
+
+
+def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:
+    graph = GraphBuilder()
+    x = TensorName(graph.placeholder("x", dtypes.float32, (None, 5, 4)))
+    found = find(name)
+    assert found is not None
+    return graph, found(Ops(graph, keras=name[0].isupper()), [x, *args], kwargs)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "op", "dtype"),
+    [
+        ("Reshape", [], {"newshape": [-1, 20]}, "Reshape", "float32"),
+        ("Transpose", [], {"axes": [0, 2, 1]}, "Transpose", "float32"),
+        ("ExpandDims", [], {"axis": -1}, "ExpandDims", "float32"),
+        ("Split", [], {"indices_or_sections": 2, "axis": -1}, "Split", "float32"),
+        ("tile", [[1, 2, 1]], {}, "Tile", "float32"), ("ZerosLike", [], {"dtype": None},
+        "ZerosLike", "float32"),
+        ("Pad", [], {"pad_width": 1, "mode": "reflect"}, "MirrorPad", "float32"),
+    ],
+)  # fmt: skip
+def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dtype: str) -> None:
+    graph, made = write(name, args, kwargs)
+    assert graph[made.split(":")[0]].op == op
+    assert graph.dtype(made).name == dtype
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ConversionError, match="unknown size"):
+        write("Unstack", [], {"axis": 0})

@@ -1,0 +1,43 @@
+"""Functions of networks: the node that each operation ends with, its dtype, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers import operations  # noqa: F401  fills the table
+from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations_table import find
+from modelfmt.layers.operations_values import Ops
+
+
+def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:
+    graph = GraphBuilder()
+    x = TensorName(graph.placeholder("x", dtypes.float32, (None, 5, 4)))
+    found = find(name)
+    assert found is not None
+    return graph, found(Ops(graph, keras=name[0].isupper()), [x, *args], kwargs)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "op", "dtype"),
+    [
+        ("Relu", [], {}, "Relu", "float32"), ("Softmax", [], {"axis": -1}, "Softmax", "float32"),
+        ("nn.leaky_relu", [], {"alpha": 0.1}, "LeakyRelu", "float32"),
+        ("LayerNorm", [], {}, "AddV2", "float32"), ("nn.bias_add", [[1, 2, 3, 4]], {}, "BiasAdd",
+        "float32"),
+    ],
+)  # fmt: skip
+def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dtype: str) -> None:
+    graph, made = write(name, args, kwargs)
+    assert graph[made.split(":")[0]].op == op
+    assert graph.dtype(made).name == dtype
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ConversionError, match="cannot be written with this argument"):
+        write("Relu", [], {"alpha": 2.0})
