@@ -96,6 +96,13 @@ class Container(abc.ABC):
     def has_network(self) -> bool:
         return type(self).network is not Container.network
 
+    def verify(self) -> None:
+        """Compare checksums of what is read without looking at them; who reads all asks this first.
+
+        Raises:
+            ChecksumError: one of them does not match.
+        """
+
     def save(self, path: str, *, force: bool = False) -> None:
         """Write the container with its edits to ``path``, atomically; untouched bytes stay.
 

@@ -39,6 +39,7 @@ _NAMING = {
 _GRADIENTS = "gradients"
 #: Ops that hold a value between runs: where there are any, the graph has not been frozen.
 _VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+_STILL = _VARIABLES | {"Const", "NoOp", "Assert"}
 #: Ops that read nothing of a tensor but its extent.
 _EXTENTS = {"Shape", "ShapeN", "Size", "Rank", "TensorArraySizeV2", "TensorArraySizeV3"}
 
@@ -85,7 +86,8 @@ def _yields_tensor(node: Node) -> bool:
 def _of_model(found: Sequence[Node], graph: Graph) -> list[Node]:
     """Those of the sinks that training, saving and restoring did not bring along.
 
-    Nobody has pruned a graph with variables: sizes that were computed and not needed stand in it.
+    Nobody has pruned a graph with variables: what was computed of them and of sizes, and was not
+    needed, stands in it.
     """
     files = file_names(graph)
     is_whole = any(node.op in _VARIABLES for node in graph.values())
@@ -96,24 +98,24 @@ def _of_model(found: Sequence[Node], graph: Graph) -> list[Node]:
         and node.name not in files
         and _GRADIENTS not in node.name.split("/")[:-1]
         and not _is_reference(node)
-        and not (is_whole and _is_extent(node, graph))
+        and not (is_whole and _is_still(node, graph))
     ]
 
 
-def _is_extent(sink: Node, graph: Graph) -> bool:
-    """Whether a tensor is computed from constants and from the sizes of others alone."""
+def _is_still(sink: Node, graph: Graph) -> bool:
+    """Whether a tensor follows from constants, variables and sizes alone, whatever is fed."""
     seen, todo = {sink.name}, [sink]
     while todo:
         node = todo.pop()
         if node.op in _EXTENTS:
             continue
         sources = {parse_input(text).node for text in node.data_inputs}
-        if not sources and node.op not in _NO_OUTPUT - {"Placeholder", "PlaceholderV2"}:
+        if node.op.startswith("Placeholder") or not sources and node.op not in _STILL:
             return False
         for name in sources - seen:
             seen.add(name)
             source = graph.find(name)
-            if source is None or source.op.startswith("Placeholder"):
+            if source is None:
                 return False
             todo.append(source)
     return True

@@ -80,10 +80,16 @@ class KerasArchive(Container):
         edits = {name: elements_of(tensor) for name, tensor in self._tensors.edits.items()}
         pieces: list[Piece] = [self.archive.file.span()]
         if edits:
+            self.verify()  # the new checksum must not make damaged bytes good
             weights = refilled(self.reader, edits, path)
             pieces = with_members(self.archive, {WEIGHTS: weights})
         with atomic_output(path, force=force) as out:
             write_pieces(out.file, pieces)
+
+    def verify(self) -> None:
+        """Compare every member's CRC-32, in bounded memory: tensors are read past it, in place."""
+        for name in self.archive.names():
+            self.archive.check(name)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

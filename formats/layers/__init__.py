@@ -59,5 +59,6 @@ __all__ = [
     "attention", "dense_attention", "dot", "einsum", "embedding", "sample_normalization", "spectral",
     "activations", "adaptive", "convolutional", "core", "local", "padding", "separable",
     "transposed", "upsampling", "merging", "normalization", "pooling",
-    "cells", "conv_rnn", "rectifiers", "regularization", "reshaping", "rnn", "wrappers",
+    "cells", "conv_rnn", "operations", "rectifiers", "regularization", "reshaping", "rnn",
+    "wrappers",
 ]  # fmt: skip

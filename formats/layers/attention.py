@@ -167,6 +167,19 @@ class MultiHeadAttention(_Headed):
         "attention_axes": None, "dropout": 0.0, "use_gate": False, "sliding_window": None,
     }  # fmt: skip
 
+    def write(
+        self, layer: Layer, inputs: list[str], graph: GraphBuilder, **given: Any
+    ) -> list[str]:
+        """As any attention. In Keras 3 the call takes the masks off its tensors: whoever reads
+        the same tensors later sees none. That of the queries is still due to the output.
+        """
+        made = super().write(layer, inputs, graph, **given)
+        if graph.keras_major == 3:
+            for tensor in (given.get("value"), given.get("key")):
+                if isinstance(tensor, str) and tensor != inputs[0]:
+                    graph.masks.pop(tensor, None)
+        return made
+
     def query_mask(self, query: str, stated: Any, graph: GraphBuilder) -> str | None:
         """Keras 3 looks at the tensor only, whatever the call says."""
         return graph.masks.get(query)
@@ -188,9 +201,7 @@ class MultiHeadAttention(_Headed):
     def masks(
         self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
     ) -> list[str | None]:
-        """As any attention. In Keras 3 the call takes the masks off its tensors: whoever reads
-        the same tensors later sees none.
-        """
+        """As any attention; then Keras 3 takes the mask off the queries too."""
         found = super().masks(layer, inputs, outputs, graph)
         if graph.keras_major == 3:
             for tensor in inputs:

@@ -34,6 +34,13 @@ class AugmentationCodec(VanishingCodec):
             return [cast(inputs[0], dtypes.float32, graph)]
         return list(inputs)
 
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """Keras 2 loses the mask here."""
+        lost = graph.keras_major == 2
+        return [None] if lost else super().masks(layer, inputs, outputs, graph)
+
 
 for _name in (
     "AugMix", "CutMix", "Equalization", "MaxNumBoundingBoxes", "MixUp", "RandAugment",

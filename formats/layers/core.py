@@ -134,6 +134,13 @@ class Rescaling(LayerCodec):
             inputs = [graph.op("Cast", inputs[0], DstT=dtypes.float32)]
         return super().write(layer, inputs, graph)
 
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """Keras 2 loses the mask here."""
+        lost = graph.keras_major == 2
+        return [None] if lost else super().masks(layer, inputs, outputs, graph)
+
 
 @register_layer
 class Masking(LayerCodec):

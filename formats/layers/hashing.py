@@ -71,7 +71,8 @@ class Hashing(LayerCodec):
             y = hashed(numbers, bins, layer.config["salt"], graph)
         else:
             y = graph.op("AddV2", hashed(numbers, bins - 1, layer.config["salt"], graph), 1)
-            y = graph.op("SelectV2", graph.op("Equal", x, masked), 0, y)
+            mask = graph.const(masked, graph.dtype(x), "mask_value")
+            y = graph.op("SelectV2", graph.op("Equal", x, mask), 0, y)
         dtype = layer_dtype(layer, dtypes.int64 if mode == "int" else dtypes.float32)
         return [encoded(y, mode, bins, dtype, graph)]
 

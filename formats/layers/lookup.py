@@ -167,7 +167,8 @@ class IndexLookup(LayerCodec):
         if mask is not None:
             seen = 0 if config["output_mode"] == "int" else _LARGEST  # no vector has that place
             value = graph.const(seen, dtypes.int64, "mask")
-            y = graph.op("SelectV2", graph.op("Equal", x, _key(mask)), value, y)
+            token = graph.const(_key(mask), graph.dtype(x), "mask_token")
+            y = graph.op("SelectV2", graph.op("Equal", x, token), value, y)
         if extra > 1:
             place = graph.op("AddV2", self._spread(config, x, graph), known.oov)
             y = graph.op("SelectV2", graph.op("Equal", y, -1), place, y)

@@ -19,7 +19,7 @@ def listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-# -- other sizes --------------------------------------------------------------------------------
+# -- other sizes -----------------------------
 
 
 @operation("Reshape(x, newshape) reshape(tensor, shape)")
@@ -40,7 +40,7 @@ def write_expand_dims(ops: Ops, x: Any, axis: Any) -> TensorName:
     wanted = listed(axis)
     for place in sorted(ops.axis(x, a, more=len(wanted)) for a in wanted):
         x = ops.op("ExpandDims", x, place)
-    return x
+    return TensorName(x)
 
 
 @operation("Squeeze(x, axis=None) squeeze(input, axis=None)")
@@ -59,7 +59,7 @@ def _ensured(ops: Ops, x: Any, shape: Any) -> TensorName:
     return ops.op("Identity", x)
 
 
-# -- other order --------------------------------------------------------------------------------
+# -- other order -----------------------------
 
 
 @operation("Transpose(x, axes=None) transpose(a, perm=None)")
@@ -122,7 +122,7 @@ def _roll(ops: Ops, x: Any, shift: Any, axis: Any) -> TensorName:
     return ops.op("Roll", x, shift, axis)
 
 
-# -- together -------------------------------------------------------------------------------------
+# -- together -----------------------------
 
 
 @operation("Concatenate(xs, axis=0) concat(values, axis)")
@@ -255,7 +255,7 @@ def _meshgrid(ops: Ops, xs: Any, indexing: Any) -> list[TensorName]:
     ]
 
 
-# -- apart ----------------------------------------------------------------------------------------
+# -- apart -----------------------------
 
 
 def _cut(ops: Ops, x: Any, parts: Any, axis: Any, uneven: bool) -> list[TensorName]:

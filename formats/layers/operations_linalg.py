@@ -17,7 +17,7 @@ from modelfmt.layers.operations_reductions import reduced
 from modelfmt.layers.operations_table import operation
 from modelfmt.layers.operations_values import Ops
 
-# -- products -----------------------------------------------------------------------------------
+# -- products -----------------------------
 
 
 def _as_floats(ops: Ops, x: Any, y: Any) -> tuple[TensorName, TensorName, str]:
@@ -188,7 +188,7 @@ def _product(ops: Ops, equation: str, tensors: list[TensorName]) -> TensorName:
     return made
 
 
-# -- diagonals and triangles ------------------------------------------------------------------------
+# -- diagonals and triangles -----------------------------
 
 
 def _band(ops: Ops, x: TensorName, k: Any, lower: bool) -> TensorName:
@@ -269,7 +269,7 @@ def _numpy_diag(ops: Ops, x: Any, k: Any) -> TensorName:
     return ops.op("Pad", made, sides) if k else made
 
 
-# -- decompositions -----------------------------------------------------------------------------------
+# -- decompositions -----------------------------
 
 
 @operation("Inv(x) linalg.inv(input)")
@@ -328,7 +328,7 @@ def _eigh(ops: Ops, x: Any) -> list[TensorName]:
     return ops.ops("SelfAdjointEigV2", *ops.floats(x))
 
 
-# -- norms ---------------------------------------------------------------------------------------------
+# -- norms -----------------------------
 
 
 @operation(

@@ -74,7 +74,7 @@ def _nan_to_num(ops: Ops, x: Any, nan: Any, above: Any, below: Any) -> TensorNam
         value = math.copysign(largest, limit) if value is None else value
         found = ops.op("Equal", x, ops.tensor(limit, kind))
         x = ops.op("SelectV2", found, ops.tensor(value, kind), x)
-    return x
+    return TensorName(x)
 
 
 @operation(

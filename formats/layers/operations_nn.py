@@ -158,7 +158,7 @@ operation(
     "LogSoftmax(x, axis=-1) nn.log_softmax(logits, axis=-1) math.log_softmax(logits, axis=-1)"
 )(_softmax("LogSoftmax"))
 
-# -- normalisation --------------------------------------------------------------------------------------
+# -- normalisation -----------------------------
 
 
 @operation("Normalize(x, axis=-1, order=2, epsilon=None)")

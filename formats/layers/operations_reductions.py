@@ -150,7 +150,7 @@ def write_length(ops: Ops, x: Any, axis: Any, keepdims: Any) -> TensorName:
     return ops.op("Sqrt", reduced(ops, "Sum", squares, axis, keepdims))
 
 
-# -- without what is no number ----------------------------------------------------------------
+# -- without what is no number -----------------------------
 
 
 def _without(ops: Ops, x: Any, value: float) -> tuple[TensorName, TensorName]:

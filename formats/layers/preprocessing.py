@@ -68,6 +68,13 @@ class Normalization(LayerCodec):
             return [graph.op("AddV2", mean, graph.op("Mul", x, scale))]
         return [graph.op("RealDiv", graph.op("Sub", x, mean), scale)]
 
+    def masks(
+        self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
+    ) -> list[str | None]:
+        """Keras 2 loses the mask here."""
+        lost = graph.keras_major == 2
+        return [None] if lost else super().masks(layer, inputs, outputs, graph)
+
     def _given(
         self, layer: Layer, name: str, sizes: Any, spread: list[Any], graph: GraphBuilder
     ) -> str:

@@ -131,11 +131,11 @@ class _Loop:
                 )
             )
             shapes.append(())
-        rows = graph.op("TensorListFromTensor", self.x, _sizes(graph.shape(self.x)[1:]))
+        rows = graph.op("TensorListFromTensor", self.x, _sizes(graph.shape(self.x))[1:])
         seen = None
         if self.mask is not None:
             mask = self._by_time(self._with_rank(self.mask, len(shape)))
-            seen = graph.op("TensorListFromTensor", mask, _sizes(graph.shape(mask)[1:]))
+            seen = graph.op("TensorListFromTensor", mask, _sizes(graph.shape(mask))[1:])
 
         def turn(body: FunctionBuilder, counter: str, state: list[str]) -> list[str]:
             return self._turn(body, counter, state, rows, seen)
@@ -158,7 +158,7 @@ class _Loop:
         count = len(self.codec.state_sizes(self.cell))
         states, more = state[:count], state[count:]
         x = body.op(
-            "TensorListGetItem", body.capture(rows), counter, _sizes(graph.shape(self.x)[1:]),
+            "TensorListGetItem", body.capture(rows), counter, _sizes(graph.shape(self.x))[1:],
             element_dtype=graph.dtype(self.x),
         )
         output, new = self.codec.step(self.cell, x, states, body)

@@ -171,7 +171,9 @@ def _standardized(x: str, how: Any, graph: GraphBuilder) -> str:
 
 def _words(x: str, graph: GraphBuilder) -> Ragged:
     """Split at whitespace; several count as one."""
-    places, values, shape = graph.ops("StringSplitV2", x, "")
+    places, values, shape = graph.ops(
+        "StringSplitV2", x, graph.const(b"", dtypes.string, "sep")
+    )
     return Ragged(values, places, extent(x, 0, graph), _element(shape, 1, graph))
 
 

@@ -165,7 +165,8 @@ class Table:
 
     def __init__(self, file: SourceFile) -> None:
         self.file = file
-        index = read_footer(file).index
+        footer = read_footer(file)
+        self._metaindex, index = footer.metaindex, footer.index
         self._keys: list[bytes] = []
         self._handles: list[Handle] = []
         done = 0
@@ -206,6 +207,10 @@ class Table:
                 previous = entry.key
                 self._last = entry
                 yield entry
+
+    def check_metaindex(self) -> None:
+        """Verify the checksum of the metaindex block, which nothing else reads. As read_block."""
+        read_block(self.file, self._metaindex)
 
     def _block(self, number: int) -> Block:
         block = self._kept.pop(number, None) or read_block(self.file, self._handles[number])

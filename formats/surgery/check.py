@@ -50,7 +50,9 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> Findings:
     """
     path = os.fspath(path)
     if _holds_hdf5(path, kind):
-        findings: Findings = read_isolated(examine, path, kind)
+        findings = Findings()
+        found, findings.notes = read_isolated(_examined, path, kind)
+        findings += found
         return findings
     return examine(path, kind)
 
@@ -64,6 +66,12 @@ def _holds_hdf5(path: str, kind: str | None) -> bool:
     with SourceFile(path) as file:
         head = file.read(0, min(file.size, 8))
     return is_hdf5(head) or head.startswith(_ZIP)
+
+
+def _examined(path: str, kind: str | None) -> tuple[list[ModelFormatError], list[str]]:
+    """For the child, which answers in plain lists."""
+    findings = examine(path, kind)
+    return [*findings], findings.notes
 
 
 def examine(path: str, kind: str | None = None) -> Findings:

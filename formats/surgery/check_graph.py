@@ -47,9 +47,9 @@ def graph_findings(
     known = {*graph, *arguments}
     whole = True
     for node in nodes.values():
-        for error in (*_name(node), *_edges(node, known)):
+        for fault in (*_name(node), *_edges(node, known)):
             whole = False
-            yield error
+            yield fault
     if isinstance(graph, Function):
         for node in nodes.values():
             yield from _attrs(node, None, functions)

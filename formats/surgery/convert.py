@@ -106,6 +106,7 @@ def convert(
     check_output(destination, force=force)
     target = _Target(destination, kind, keras, force)
     with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
+        container.verify()
         ends = _Ends(inputs, outputs, signature)
         layered = kind not in _OF_GRAPHS or target.holds_layers
         if not layered and container.has_graph and not container.has_network:

@@ -59,6 +59,8 @@ def diff(
     if bytes:
         return _bytes(os.fspath(a), os.fspath(b), kinds)
     with open_container(a, kind=kinds[0]) as left, open_container(b, kind=kinds[1]) as right:
+        left.verify()
+        right.verify()
         if inference_form:
             from modelfmt.surgery.form_changes import form_changes
 

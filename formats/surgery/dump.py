@@ -89,6 +89,8 @@ def dump(
         for describe in _DESCRIBERS[container.kind]:
             _guarded(asked, describe)
         report["tensors"] = []
+        if digest or values:  # the tensors are read
+            _guarded(asked, lambda _: container.verify())
         rows = _tensors(asked, select, digest, values)
         _guarded(asked, lambda _: report["tensors"].extend(rows))
         for sentence in getattr(container, "oddities", []):

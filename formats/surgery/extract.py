@@ -75,6 +75,7 @@ def extract(
         if select:
             from modelfmt.surgery.selection import write_selection
 
+            container.verify()
             count, remarks = write_selection(container, out, select, force=force)
             return Extraction(path, container.kind, out, tensors=count, remarks=remarks)
         explode = _EXPLODERS.get(container.kind)

@@ -18,7 +18,7 @@ from typing import Any
 
 from modelfmt.container import Container
 from modelfmt.errors import ModelFormatError
-from modelfmt.graph import Graph
+from modelfmt.graph import Graph, parse_input
 from modelfmt.graphs.sinks import file_names, sinks
 
 Row = dict[str, Any]
@@ -64,10 +64,11 @@ def _ops(graph: Graph, faults: list[str]) -> dict[str, int]:
 
 
 def fed_rows(graph: Graph) -> list[Row]:
-    """The placeholders, with dtype and shape."""
+    """The placeholders, with dtype and shape; without those that only set variables, if any."""
     from modelfmt.ops.shapes import infer
 
     files = file_names(graph)
+    setting = _setting(graph)
     rows = []
     for node in graph.values():
         if node.op in _PLACEHOLDERS and node.name not in files:
@@ -75,7 +76,16 @@ def fed_rows(graph: Graph) -> list[Row]:
             shape = None if static.shape is None else [*static.shape]
             dtype = str(node.attrs.get("dtype"))
             rows.append({"name": node.name, "dtype": dtype, "shape": shape})
-    return rows
+    return [row for row in rows if row["name"] not in setting] or rows
+
+
+def _setting(graph: Graph) -> set[str]:
+    """The nodes that nothing but assignments reads: Keras sets weights by such placeholders."""
+    readers: dict[str, set[str]] = {}
+    for node in graph.values():
+        for text in node.data_inputs:
+            readers.setdefault(parse_input(text).node, set()).add(node.op)
+    return {name for name, ops in readers.items() if all(o.startswith("Assign") for o in ops)}
 
 
 def made_rows(graph: Graph) -> Iterator[Row]:

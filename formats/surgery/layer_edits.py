@@ -86,7 +86,7 @@ class _Editor:
         if isinstance(self.training, dict):
             self.training = None
             self.changes.append("stripped training_config")
-        elif isinstance(self.config, dict) and isinstance(self.config.get("compile_config"), dict):
+        elif isinstance(self.config, dict) and self.config.get("compile_config"):
             self.config = {**self.config, "compile_config": None}
             self.changes.append("stripped compile_config")
 

@@ -142,6 +142,10 @@ class Bundle:
     def check(self) -> Iterator[ModelFormatError]:
         """What is wrong with the entries and their bytes; reads all of them, in chunks."""
         try:
+            self.table.check_metaindex()
+        except ModelFormatError as error:
+            yield error
+        try:
             for row in self.table:
                 try:
                     if row.key and self.is_slice(row.key):

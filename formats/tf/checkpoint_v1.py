@@ -130,6 +130,7 @@ class SliceTables:
         """What is wrong with the tables and the tensors in them; reads all."""
         for table in self._tables:
             try:
+                table.check_metaindex()
                 for _ in table:
                     pass
             except ModelFormatError as error:

@@ -12,6 +12,7 @@ prints a line of JSON for each thing that happens:
 from __future__ import annotations
 
 import faulthandler
+import functools
 import json
 import random
 import resource
@@ -29,6 +30,8 @@ import fuzz_mutations
 
 import modelfmt
 from modelfmt import ModelFormatError
+from modelfmt.storage.files import SourceFile
+from modelfmt.storage.sstable import read_footer
 from modelfmt.surgery.check import examine
 from modelfmt.tf.bundle import Bundle
 
@@ -38,6 +41,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 _NO_PARTS = ("io.npz", "dump.txt", "provenance.toml")
 
 
+@functools.cache
 def models(kind: str) -> list[Path]:
     """The golden models of a kind."""
     found = runpy.run_path(str(GOLDEN / "make_dumps.py"))["models"]()
@@ -48,6 +52,7 @@ class Example:
     """One spoiled golden: which, how, and what must come of it."""
 
     def __init__(self, kind: str, seed: int, number: int) -> None:
+        self.kind = kind
         self.rng = random.Random(f"{kind} {seed} {number}")
         self.model = self.rng.choice(models(kind))
         files = [p for p in sorted(self.model.parent.rglob("*")) if p.is_file()]
@@ -68,10 +73,21 @@ class Example:
         """Whether a byte differs that a checksum stands for, and nothing else has moved."""
         if len(self.before) != len(self.after):
             return False
-        pairs = enumerate(zip(self.before, self.after, strict=True))
-        changed = [at for at, (a, b) in pairs if a != b]
         spans = protected(self.file)
-        return all(any(a <= at < b for a, b in spans) for at in changed)
+        return all(any(a <= at < b for a, b in spans) for at in self._changed())
+
+    @property
+    def is_metaindex(self) -> bool:
+        """Whether all that differs is a table's metaindex block, which only `check` looks at."""
+        if ".data-" in self.file.name:
+            return False
+        with SourceFile(self.file) as file:
+            block = read_footer(file).metaindex
+        return all(block.offset <= at < block.end for at in self._changed())
+
+    def _changed(self) -> list[int]:
+        pairs = enumerate(zip(self.before, self.after, strict=True))
+        return [at for at, (a, b) in pairs if a != b]
 
 
 def protected(file: Path) -> list[tuple[int, int]]:
@@ -186,16 +202,16 @@ def run(number: int, example: Example, folder: Path, chosen: list[str]) -> dict[
         if errors["check"] is None and not results["check"]:
             faults.append("check: a broken checksum was not seen")
         if example.file.suffix == ".keras":
-            for verb in ("extract", "to graphdef", "to keras-h5"):
+            for verb in ("extract", "to graphdef", "to keras-h5", "diff"):
                 if verb in errors and errors[verb] is None:
                     faults.append(f"{verb}: a broken checksum was not seen")
-        elif example.model.parents[1].name == "checkpoint" and errors["walk"] is None:
+        elif example.kind == "checkpoint" and not example.is_metaindex and errors["walk"] is None:
             faults.append("walk: a broken checksum was not seen")
     return {"errors": errors, "faults": faults}
 
 
 def main(kind: str, seed: str, first: str, last: str, folder: str) -> None:
-    for model in models(kind)[:3]:  # imports, which no example is charged for
+    for model in models(kind)[:1]:  # imports, which no example is charged for
         for verb in verbs(model, Path(folder), model).values():
             try:
                 verb()

@@ -27,11 +27,11 @@ from modelfmt.errors import CorruptFileError
 HERE = Path(__file__).parent
 #: Kind -> examples of the wide run; those of the default run are 1 in 40.
 EXAMPLES = {
-    "graphdef": 2600, "metagraph": 1600, "savedmodel": 2000, "checkpoint": 2400,
-    "keras-h5": 1200, "keras-weights": 1200, "keras": 1200,
+    "graphdef": 3000, "metagraph": 800, "savedmodel": 1200, "checkpoint": 3000,
+    "keras-h5": 700, "keras-weights": 900, "keras": 600,
 }  # fmt: skip
 OF_HDF5 = {"keras-h5", "keras-weights", "keras"}
-_SEED, _BATCH = 2026, 100
+_SEED, _BATCH = 2026, 200
 _LIMIT = 60  # s without a line; the child itself gives up after 10
 
 

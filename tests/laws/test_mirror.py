@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 #: Module -> where it is tested instead, or why it is not.
 EXEMPT = {
     "cli/conversion.py": "tests/cli/test_main.py",
-    "cli/inspect.py": "tests/cli/test_main.py",
     "formats/__main__.py": "tests/cli/test_main.py",
     "formats/ops/opdef_rows.py": "tests/formats/ops/test_opdefs.py",  # rows of opdefs
     # Rules of shapes, each family beside the others; one table tests them all.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from modelfmt.dtypes import bool_, float32, from_name, int32
 from modelfmt.graph import AttrValue, Func, Function, Graph, Node, Shape
 from modelfmt.graphs.inline import inline
-from modelfmt.graphs.sinks import sinks
+from modelfmt.graphs.sinks import file_names, sinks
 
 F = {"T": float32}
 X = Node("x", "Placeholder", [], {"dtype": float32, "shape": Shape((None, 4))})
@@ -110,3 +110,53 @@ def test_what_may_be_dead_is_no_output() -> None:
 
 def test_where_there_is_nothing_else_they_are_the_outputs() -> None:
     assert sinks(graph(X, FED, op("s", "Switch", "x", "fed"), op("y", "Relu", "s"))) == ["y"]
+
+
+# -- what training brings along -------------------------------------------------------------------
+
+
+def saver() -> list[Node]:
+    names = [Node(n, "Const", [], {"dtype": from_name("string")}) for n in ("save/Const", "keys")]
+    return [
+        *names,
+        Node("save/SaveV2", "SaveV2", ["save/Const", "keys", "keys", "w"], {"dtypes": [float32]}),
+        Node("save/file", "Identity", ["save/Const", "^save/SaveV2"], {"T": from_name("string")}),
+        Node("save/RestoreV2", "RestoreV2", ["save/Const", "keys", "keys"], {"dtypes": [float32]}),
+        op("save/Assign", "Assign", "w", "save/RestoreV2"),
+    ]
+
+
+def trained() -> list[Node]:
+    return [
+        X, Node("w", "VariableV2", [], {"dtype": float32, "shape": Shape((4, 2))}),
+        Node("zeros", "Const", [], {"dtype": float32}), op("w/Assign", "Assign", "w", "zeros"),
+        op("w/read", "Identity", "w"), op("y", "MatMul", "x", "w/read"),
+        Node("asked", "IsVariableInitialized", ["w"], {"dtype": float32}),
+        op("training/gradients/dy", "Relu", "y"), op("unused", "Relu", "w/read"),
+        Node("size", "Shape", ["x"], {"T": float32, "out_type": int32}),
+    ]  # fmt: skip
+
+
+def test_what_training_and_saving_need_is_no_output() -> None:
+    assert sinks(graph(*trained(), op("out", "Relu", "y"), *saver())) == ["out"]
+
+
+def test_where_there_is_no_model_they_are_the_outputs() -> None:
+    nodes = [node for node in trained() if node.name in ("w", "zeros", "w/Assign", "asked")]
+    assert sinks(graph(*nodes)) == ["w/Assign", "asked"]
+
+
+def test_sizes_are_outputs_of_a_frozen_graph() -> None:
+    size = Node("size", "Shape", ["x"], {"T": float32, "out_type": int32})
+    assert sinks(graph(X, op("y", "Relu", "x"), size)) == ["y", "size"]
+
+
+def test_names_of_files() -> None:
+    assert file_names(graph(*trained(), *saver())) == {"save/Const", "save/file"}
+    assert file_names(graph(*trained())) == set()
+    read = Node("model/read", "StringLength", ["fed/name"])
+    fed = Node("fed/name", "Placeholder", [], {"dtype": from_name("string")})
+    restore = Node("r", "RestoreV2", ["fed/name", "keys", "keys"], {"dtypes": [float32]})
+    keys = Node("keys", "Const", [], {"dtype": from_name("string")})
+    assert "fed/name" in file_names(graph(fed, keys, restore))
+    assert "fed/name" not in file_names(graph(fed, keys, restore, read))

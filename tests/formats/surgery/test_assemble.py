@@ -186,3 +186,17 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MismatchError, match=path.name):
         modelfmt.assemble(tmp_path / "parts", tmp_path / "x.pb")
     assert not (tmp_path / "x.pb").exists()
+
+
+def test_an_edited_savedmodel_loses_its_fingerprint(tmp_path: Path) -> None:
+    """One that was edited itself is meant; one of other contents would be false."""
+    source = Path(__file__).parents[3] / "golden/savedmodel/rawtf2.21.0-module_lookup/saved_model"
+    modelfmt.extract(source, tmp_path / "parts")
+    whole = modelfmt.assemble(tmp_path / "parts", tmp_path / "whole")
+    assert whole.remarks == [] and (tmp_path / "whole/fingerprint.pb").exists()
+    text = tmp_path / "parts/saved_model.pbtxt"
+    text.write_text(text.read_text().replace('tensorflow_version: "2', 'tensorflow_version: "3'))
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "edited")
+    assert done.edited == ["saved_model.pbtxt"] and "fingerprint.pb" in done.remarks[0]
+    assert not (tmp_path / "edited/fingerprint.pb").exists()
+    modelfmt.dump(tmp_path / "edited")

@@ -47,8 +47,8 @@ def test_a_signature_of_nodes_that_there_are_not(tmp_path: Path) -> None:
     signature.inputs["x"].name, signature.outputs["y"].name = "ghost:0", "spirit:0"
     (copy / "saved_model.pb").write_bytes(message.SerializeToString())
     assert [str(error) for error in modelfmt.check(copy)] == [
-        'signature "serving_default", input "x": no node \'ghost\'.',
-        'signature "serving_default", output "y": no node \'spirit\'.',
+        f'{copy}, signature "serving_default", input "x": no node \'ghost\'.',
+        f'{copy}, signature "serving_default", output "y": no node \'spirit\'.',
     ]
 
 

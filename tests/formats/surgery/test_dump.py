@@ -55,7 +55,8 @@ def test_names_select_tensors(path: Path) -> None:
         for row in rows:
             tensor = container.tensors[row["name"]]
             assert (row["dtype"], row["shape"]) == (tensor.dtype.name, list(tensor.shape))
-            assert row["nbytes"] == tensor.nbytes
+            if tensor.strings is None:
+                assert row["nbytes"] == tensor.nbytes
 
 
 def test_digests(path: Path) -> None:
@@ -144,11 +145,52 @@ def test_one_bad_constant_does_not_hide_the_others(tmp_path: Path) -> None:
     assert report["ops"] == {"Const": 2}
 
 
-def test_weights_only_are_odd(tmp_path: Path) -> None:
+def test_weights_only_is_a_remark(tmp_path: Path) -> None:
     report = dump(h5(tmp_path / "w.h5", layer_names=[b"d"]))
-    assert report["kind"] == "keras-weights"
-    assert "weights only" in report["oddities"][0]
-    assert "layers" not in report
+    assert report["kind"] == "keras-weights" and report["oddities"] == []
+    assert "weights only" in report["remarks"][0]
+    odd = dump(h5(tmp_path / "p.h5"))["oddities"]
+    assert odd == ["neither layer_names nor the tree of Keras 3: weights of no layout that is known"]
+
+
+def test_a_broken_checkpoint_does_not_hide_the_graph(tmp_path: Path) -> None:
+    source = GOLDEN / "metagraph/keras1.2.2-tf1.2.1-k1_linear"
+    for path in source.glob("model.ckpt*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.ckpt.index").write_bytes(b"no table at all")
+    report = dump(tmp_path / "model.ckpt.meta")
+    assert report["ops"] and report["outputs"] and report["collections"]
+    assert any("model.ckpt.index" in sentence for sentence in report["oddities"])
+
+
+def test_a_savedmodel_counts_its_own_nodes() -> None:
+    report = dump(GOLDEN / "savedmodel/tfkeras-tf2.15.1-linear_regression/saved_model", depth=1)
+    assert sum(report["ops"].values()) == 23 and report["ops"]["StatefulPartitionedCall"] == 3
+    assert sum(report["function_ops"].values()) == sum(report["functions"].values())
+    assert report["tags"] == ["serve"] and len(report["metagraphs"]) == 1
+    assert report["signatures"]["serving_default"]["method"] == "tensorflow/serving/predict"
+    assert report["objects"]["kinds"]["variable"] == 8
+    assert all("/" not in row["path"] for row in report["objects"]["rows"])
+    assert {row["name"] for row in report["files"]} >= {"fingerprint.pb", "keras_metadata.pb"}
+    assert report["checkpoint"]["version"] == 2 and report["oddities"] == []
+
+
+def test_variables_that_keras_exported_twice() -> None:
+    report = dump(GOLDEN / "savedmodel/keras3.15.1-tf2.21.0-lstm_text/saved_model")
+    assert any("_all_variables/" in sentence for sentence in report["oddities"])
+
+
+def test_values_and_strings() -> None:
+    path = GOLDEN / "checkpoint/rawtf1.4.1-raw_partitioned"
+    rows = {row["name"]: row for row in dump(path / "checkpoint", values=True)["tensors"]}
+    assert len(rows["words"]["values"]) == 4 and rows["words"]["nbytes"] > 0
+    assert rows["emb/table"]["slices"] == ["0,7:0,5", "14,6:0,5", "7,7:0,5"]
+    assert "values" not in rows["emb/table"]
+
+
+def test_layers_as_deep_as_asked() -> None:
+    assert not any("/" in row["name"] for row in dump(H5, depth=1)["layers"])
+    assert any(row["name"].count("/") == 2 for row in dump(H5)["layers"])
 
 
 def test_the_kind_may_be_said(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def models(keras: Any, major: int) -> Iterator[Model]:
         keras, lambda q, v, k: mha(2, 3)(q, v, return_attention_scores=True)
     )
     yield "mha_twice_masked", lambda: masked(keras, lambda q, v, k: twice(keras, q))
+    yield "mha_values_later", lambda: masked(keras, lambda q, v, k: values_later(keras, q, v))
     yield "mha_residual_masked", lambda: masked(keras, lambda q, v, k: residual(keras, q))
     for dtype in ("bool", "float32", "int32"):
         for dropout in (0.0, 0.2):
@@ -80,7 +81,9 @@ def models(keras: Any, major: int) -> Iterator[Model]:
 def newer(keras: Any) -> Iterator[Model]:
     """What Keras 3 alone has."""
     mha, gqa = keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention
-    for config in ({"use_gate": True}, {"sliding_window": 2}, {"use_gate": True, "use_bias": False}):
+    for config in (
+        {"use_gate": True}, {"sliding_window": 2}, {"use_gate": True, "use_bias": False},
+    ):  # fmt: skip
         yield f"mha_{said(config)}", lambda config=config: three(
             keras, mha(2, 3, **config), QUERY, VALUE, KEY
         )
@@ -145,6 +148,13 @@ def three(
     return keras.Model([q, v, k], call(layer, q, v, k))
 
 
+def three_inputs(keras: Any) -> list[Any]:
+    return [
+        keras.Input(shape, name=name)
+        for shape, name in zip((QUERY, VALUE, KEY), "qvk", strict=True)
+    ]
+
+
 def hidden(random: Any, *shape: int) -> Any:
     """Sequences of which steps are 0; the last sample is 0 throughout."""
     array = random.normal(size=(3, *shape)).astype("float32")
@@ -156,10 +166,8 @@ def hidden(random: Any, *shape: int) -> Any:
 
 def masked(keras: Any, build: Callable[..., Any]) -> Any:
     """Masks that flow, and what goes on from the output's."""
-    q, v, k = (
-        keras.Input(shape, name=name) for shape, name in zip((QUERY, VALUE, KEY), "qvk", strict=True)
-    )
-    seen = [keras.layers.Masking(name=f"{x}_masked")(t) for x, t in zip("qvk", (q, v, k), strict=True)]
+    q, v, k = three_inputs(keras)
+    seen = [keras.layers.Masking()(tensor) for tensor in (q, v, k)]
     made = build(*seen)
     made = list(made) if isinstance(made, list | tuple) else [made]
     made.append(keras.layers.GlobalAveragePooling1D()(made[0]))
@@ -176,6 +184,12 @@ def twice(keras: Any, q: Any) -> Any:
     first = keras.layers.MultiHeadAttention(2, 3)(q, q)
     second = keras.layers.MultiHeadAttention(2, 3)(q, q)
     return [keras.layers.Add()([first, second]), second]
+
+
+def values_later(keras: Any, q: Any, v: Any) -> Any:
+    """One layer after the other on the same masked values."""
+    first = keras.layers.MultiHeadAttention(2, 3)(q, v)
+    return keras.layers.MultiHeadAttention(2, 3)(first, v)
 
 
 def residual(keras: Any, q: Any) -> Any:
@@ -201,9 +215,7 @@ def attention_mask(keras: Any, layer: Any, dtype: str, shape: Any, **more: Any) 
 
 def stated(keras: Any, layer: Any) -> Any:
     """Masks as arguments of the call."""
-    q, v, k = (
-        keras.Input(shape, name=name) for shape, name in zip((QUERY, VALUE, KEY), "qvk", strict=True)
-    )
+    q, v, k = three_inputs(keras)
     masks = [
         keras.Input(shape[:1], dtype="bool", name=f"{name}_mask")
         for shape, name in zip((QUERY, VALUE, KEY), "qvk", strict=True)

@@ -95,7 +95,8 @@ def three(keras: Any) -> dict[str, Build]:
         ),
         "functions_of_integers": integers("sqrt sin tanh floor ceil round abs negative sign exp"),
         "functions_of_two": both(
-            "maximum minimum arctan2 hypot logaddexp logaddexp2 heaviside mod floor_divide fmin fmax"
+            "maximum minimum arctan2 hypot logaddexp logaddexp2 heaviside mod floor_divide fmin "
+            "fmax"
         ),
         "activations": unary(
             "relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink sparse_plus silu "

@@ -53,8 +53,8 @@ def models(keras: Any, major: int) -> Iterator[Model]:
     yield from bins(keras, major)
     yield from hashes(keras, major)
     if major == 3:
-        yield "Pipeline", lambda: around(keras, (4,), layers.Pipeline([
-            layers.Rescaling(2.0), layers.Normalization(mean=1.0, variance=3.0), layers.Dense(3),
+        yield "Pipeline", lambda: around(keras, (6, 6, 3), layers.Pipeline([
+            layers.Rescaling(2.0), layers.RandomFlip(), layers.CenterCrop(4, 4), layers.ReLU(),
         ]))  # fmt: skip
 
 
@@ -119,6 +119,8 @@ def hashes(keras: Any, major: int) -> Iterator[Model]:
     for mode in ("int", "one_hot"):
         for shape in [(), (1,)]:
             for kinds in (("string", "string"), ("string", "int64"), ("int32", "int64", "int32")):
+                if major == 3 and len(kinds) > 2:
+                    continue  # it cannot tell the output's shape
                 yield f"Crossing_{mode}_{len(shape)}_{'_'.join(kinds)}", (
                     lambda m=mode, s=shape, k=kinds: crossed(
                         keras, layers.HashedCrossing(num_bins=6, output_mode=m), s, k

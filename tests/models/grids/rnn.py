@@ -66,6 +66,7 @@ def models(keras: Any, major: int) -> Iterator[Model]:
         yield f"TimeDistributed_{name}", lambda shape=shape, inner=inner: around(
             keras, shape, layers.TimeDistributed(inner())
         )
+    yield "TimeDistributed_masked", lambda: texts(keras)
     if major == 2:
         for name in ("LSTM", "GRU"):
             for config in ({}, {"return_sequences": True, "go_backwards": True}):
@@ -131,6 +132,18 @@ def positional_state(keras: Any, layer: Any) -> Any:
     x, h = keras.Input(SEQUENCE, name="x"), keras.Input((3,), name="h")
     states = [h, h] if layer is keras.layers.LSTM else h
     return keras.Model([x, h], layer(3)(x, states))
+
+
+def texts(keras: Any) -> Any:
+    """Words in sentences in a text, with words and sentences left out."""
+    layers = keras.layers
+    x = keras.Input((3, 4), dtype="int32", name="x")
+    words = layers.TimeDistributed(layers.Embedding(5, 3, mask_zero=True))(x)
+    sentences = layers.TimeDistributed(layers.LSTM(2))(words)
+    model = keras.Model(x, [sentences, layers.GRU(2)(sentences)])
+    model.arrays = [np.random.default_rng(0).integers(0, 2, (3, 3, 4)).astype("int32")]
+    model.arrays[0][0, 1:] = 0
+    return model
 
 
 def cudnn(keras: Any, name: str, wrap: Any, shape: Any = SEQUENCE, **config: Any) -> Any:
