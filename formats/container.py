@@ -96,7 +96,7 @@ class Container(abc.ABC):
     def has_network(self) -> bool:
         return type(self).network is not Container.network
 
-    def verify(self) -> None:
+    def verify(self) -> None:  # noqa: B027 - most formats have none such
         """Compare checksums of what is read without looking at them; who reads all asks this first.
 
         Raises:

@@ -17,6 +17,7 @@ from modelfmt.errors import CorruptFileError
 from modelfmt.graph import Func, Graph, Node
 from modelfmt.graphs.branches import chosen
 from modelfmt.graphs.inline import inline
+from modelfmt.graphs.lowering import lowered
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
@@ -40,13 +41,13 @@ def look(
         CorruptFileError: a branch is a function that the library lacks, or that takes itself.
         MissingError, MismatchError: as View.
     """
-    graph = inline(graph)
+    graph = lowered(inline(graph))
     for _ in range(_MAX_DEPTH):
         view = View(graph, inputs, outputs, values)
         taken = dict(_taken(view))
         if not taken:
             return view
-        graph = inline(graph, taken)
+        graph = lowered(inline(graph, taken))
     raise CorruptFileError("conditionals within conditionals without end", found=[*taken])
 
 

@@ -110,7 +110,7 @@ def _is_still(sink: Node, graph: Graph) -> bool:
         if node.op in _EXTENTS:
             continue
         sources = {parse_input(text).node for text in node.data_inputs}
-        if node.op.startswith("Placeholder") or not sources and node.op not in _STILL:
+        if node.op.startswith("Placeholder") or (not sources and node.op not in _STILL):
             return False
         for name in sources - seen:
             seen.add(name)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelfmt.errors import CorruptFileError, located
-from modelfmt.keras import dialects, nodes, operations
+from modelfmt.keras import dialect1, dialects, nodes, operations
 from modelfmt.keras.writing import write_config
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec
 
@@ -42,6 +42,9 @@ def read_config(config: Config, *, keras_version: str | None) -> Network:
     try:
         with located(key="model_config"):
             class_name, body = _object(config)
+            if major == 1:
+                config = dialect1.modern(config)
+                class_name, body = _object(config)
             if not _is_network(class_name, body):
                 raise CorruptFileError("not the config of a model", found=class_name)
             network = _read_network(class_name, body, major)
@@ -141,7 +144,8 @@ def _read_layer(row: Any, major: int) -> Layer:
 def _read_sequential(network: Network, rows: list[Any], own: Config) -> None:
     """Layers in a row; where no InputLayer stands first, one is added as Keras names it."""
     layers = [_read_layer(row, network.keras_major) for row in rows]
-    if layers and layers[0].class_name not in ("InputLayer", "Merge"):
+    _name_apart(layers)
+    if layers and layers[0].class_name != "InputLayer":
         layers.insert(0, _input_for(layers[0], rows[0], own))
     previous: Layer | None = None
     for layer in layers:
@@ -151,6 +155,18 @@ def _read_sequential(network: Network, rows: list[Any], own: Config) -> None:
     network.layers = layers
     if previous is not None:
         network.inputs, network.outputs = [Ref(layers[0].name)], [Ref(previous.name)]
+
+
+def _name_apart(layers: list[Layer]) -> None:
+    """Number the models of one name: up to Keras 2.1 a model in a Sequential states none."""
+    taken = {layer.name for layer in layers if layer.network is None}
+    for layer in layers:
+        if layer.network is not None:
+            name, count = layer.name, 0
+            while layer.name in taken:
+                count += 1
+                layer.name = layer.network.name = f"{name}_{count}"
+            taken.add(layer.name)
 
 
 def _input_for(first: Layer, row: Config, own: Config) -> Layer:

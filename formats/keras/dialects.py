@@ -1,8 +1,8 @@
 """One layer's config: the dialects of Keras 1, 2 and 3 <-> the vocabulary of the newest.
 
-What is normalised, key by key (Keras 2 -> newest):
+What is normalised, key by key (Keras 2 -> newest; ``dialect1`` makes Keras 2 of Keras 1 before):
 
-    InputLayer     batch_input_shape -> batch_shape; input_dtype (Keras 1) -> dtype
+    InputLayer     batch_input_shape -> batch_shape
     any layer      dtype {"class_name": "Policy"|"DTypePolicy", ...} -> the policy's name;
                    activation {"class_name": "function", "config": name} -> name; axis [3] -> 3
     activations    hard_sigmoid -> hard_sigmoid_keras2 (clip(0.2x + 0.5)); swish -> silu
@@ -86,14 +86,14 @@ def normalise(class_name: str, config: Config, major: int) -> tuple[str, Config]
     result: Config = {}
     for key, value in config.items():
         if class_name == "InputLayer":
-            key = {"batch_input_shape": "batch_shape", "input_dtype": "dtype"}.get(key, key)
+            key = {"batch_input_shape": "batch_shape"}.get(key, key)
         elif key == "batch_input_shape":
             continue
         if class_name == "LeakyReLU" and key == "alpha":
             key = "negative_slope"
         if not _idle(class_name, key, value):
             result[key] = _normal_value(key, value, major)
-    if class_name in ("GRU", "GRUCell") and major == 2:
+    if class_name in ("GRU", "GRUCell") and major < 3:
         result.setdefault("reset_after", False)
     return class_name, result
 

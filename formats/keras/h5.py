@@ -13,8 +13,9 @@ legacy_h5_format.py, VERSION_FACTS 1.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -31,7 +32,7 @@ from modelfmt.keras.stored import (
     read_names,
     write_names,
 )
-from modelfmt.network import Layer, Network, model_order
+from modelfmt.network import Layer, Network, Ref, model_order
 from modelfmt.storage.files import FileSpan, SourceFile, atomic_output, write_pieces
 from modelfmt.storage.hdf5 import Hdf5Group, Hdf5Reader, write_hdf5
 from modelfmt.storage.output import check_output
@@ -213,7 +214,8 @@ class KerasH5(_KerasHdf5):
         network.extras.update({k: v for k, v in stated.items() if v is not None})
         base = "model_weights" if self.reader.exists("model_weights") else ""
         weights = self._layer_weights(base)
-        # A Merge of Keras 1 holds whole models, whose layers have groups of their own.
+        _name_models(network, weights)
+        # A Merge of Keras 1 at the start of a model has no group of its own.
         lists_parts = network.keras_major == 1
         for layer in network.layers:
             if layer.name in weights:
@@ -231,6 +233,30 @@ class KerasH5(_KerasHdf5):
     @property
     def network(self) -> Network:
         return self._network
+
+
+def _name_models(network: Network, stored: Iterable[str]) -> None:
+    """Name the models that a Sequential's config holds without names, as Keras up to 2.1 writes
+    it: as the file's groups are called that no layer claims, in their order.
+    """
+    known = {layer.name for layer in network.layers}
+    free = [name for name in stored if name not in known]
+    nameless = [x for x in network.layers if x.network is not None and x.name not in set(stored)]
+    if len(free) != len(nameless):
+        return
+    names = {layer.name: name for layer, name in zip(nameless, free, strict=True)}
+
+    def named(ref: Ref) -> Ref:
+        return dataclasses.replace(ref, layer=names.get(ref.layer, ref.layer))
+
+    for layer in network.layers:
+        layer.name = names.get(layer.name, layer.name)
+        if layer.network is not None:
+            layer.network.name = layer.name
+        for call in layer.calls:
+            call.inputs = [named(ref) for ref in call.inputs]
+    network.inputs = [named(ref) for ref in network.inputs]
+    network.outputs = [named(ref) for ref in network.outputs]
 
 
 def parse_json(text: Any, path: str, key: str) -> dict[str, Any]:

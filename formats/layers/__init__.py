@@ -41,6 +41,8 @@ from modelfmt.layers import (  # noqa: I001  the order settles which of two equa
     contrast,
     audio,
     pipeline,
+    applications,
+    keras1,
 )
 from modelfmt.layers.binding import bind
 from modelfmt.layers.cells import CellCodec
@@ -56,8 +58,9 @@ __all__ = [
     "CellCodec", "Claim", "Derived", "Field", "Input", "LayerCodec", "Template", "Weight", "X",
     "bind", "codec_for", "codecs", "infer_specs", "one_of", "only", "op", "recognise",
     "register_layer", "write_network",
-    "attention", "dense_attention", "dot", "einsum", "embedding", "sample_normalization", "spectral",
-    "activations", "adaptive", "convolutional", "core", "local", "padding", "separable",
+    "attention", "dense_attention", "dot", "einsum", "embedding",
+    "sample_normalization", "spectral",
+    "activations", "adaptive", "applications", "convolutional", "core", "local", "padding", "separable",
     "transposed", "upsampling", "merging", "normalization", "pooling",
     "cells", "conv_rnn", "operations", "rectifiers", "regularization", "reshaping", "rnn",
     "wrappers",

@@ -11,19 +11,18 @@ nothing at all. Source: Keras, MultiHeadAttention and GroupedQueryAttention.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelfmt import dtypes
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.attention_masks import AttentionMasks, as_bool, combined, spread_out
 from modelfmt.layers.codec import Derived, LayerCodec
 from modelfmt.layers.einsum import write_einsum
 from modelfmt.layers.registry import codec_for, register_layer
-from modelfmt.layers.sizing import known_shape, lengths
+from modelfmt.layers.sizing import known_shape
 from modelfmt.network import Config, Layer
 
 #: What the fused way puts in the place of hidden scores. Source: Keras backend/tensorflow/nn.py.
@@ -39,21 +38,6 @@ def _size(weight: str, axis: int) -> Derived:
         return shapes[weight][axis]
 
     return Derived(compute)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Masks:
-    """The masks of one call, each by its tensor."""
-
-    query: str | None
-    value: str | None
-    key: str | None
-    attention: str | None
-    causal: bool
-
-    def automatic(self) -> bool:
-        """Whether any but the one for the scores themselves is there."""
-        return self.causal or any(m is not None for m in (self.query, self.value, self.key))
 
 
 class _Headed(LayerCodec):
@@ -94,14 +78,14 @@ class _Headed(LayerCodec):
         if not isinstance(value, str):
             raise MismatchError(f"{layer.class_name} is called without a value")
         apart = isinstance(key, str) and key != value
-        masks = _Masks(
+        masks = AttentionMasks(
             self.query_mask(query, query_mask, graph),
             value_mask or graph.masks.get(value),
             key_mask or (graph.masks.get(key) if isinstance(key, str) else None),
             attention_mask,
             bool(use_causal_mask),
         )
-        mask = _combined(masks, query, value, layer.config.get("sliding_window"), graph)
+        mask = combined(masks, query, value, layer.config.get("sliding_window"), graph)
         with graph.scope("query"):
             q = _projected(layer, "query", query, graph)
         with graph.scope("key"):
@@ -283,7 +267,7 @@ def _probabilities(
         scaled = graph.op("Mul", q, scale)
         scores = write_einsum(f"{of_q},{of_k}->{of_scores}", scaled, k, graph)
     if mask is not None:
-        mask = _spread(mask, len(of_scores), len(axes), graph)
+        mask = spread_out(mask, len(of_scores), len(axes), graph)
     if fused:
         if mask is not None:
             scores = graph.op("SelectV2", as_bool(mask, graph), scores, _VERY_LOW)
@@ -297,54 +281,3 @@ def _probabilities(
         {"axis": over[0] if len(over) == 1 else over, "robust_masking": robust},
     )  # fmt: skip
     return codec_for(softmax).write(softmax, [scores], graph)[0]
-
-
-def _spread(mask: str, rank: int, axes: int, graph: GraphBuilder) -> str:
-    """A mask with axes of 1 before those of queries and keys, as it broadcasts with the scores."""
-    for _ in range(rank - len(known_shape(mask, graph, "an attention mask"))):
-        mask = graph.op("ExpandDims", mask, -2 * axes - 1)
-    return mask
-
-
-def as_bool(mask: str, graph: GraphBuilder) -> str:
-    """A mask of any dtype as a boolean one."""
-    return mask if graph.dtype(mask).name == "bool" else graph.op("Cast", mask, DstT=dtypes.bool_)
-
-
-def _combined(
-    masks: _Masks, query: str, value: str, window: int | None, graph: GraphBuilder
-) -> str | None:
-    """All masks of a call in one, (batch or 1, T, S) or as the attention mask has it."""
-    found: list[str] = []
-    if masks.query is not None:
-        found.append(graph.op("ExpandDims", as_bool(masks.query, graph), -1))
-    for mask in (masks.value, masks.key):
-        if mask is not None:
-            found.append(graph.op("ExpandDims", as_bool(mask, graph), -2))
-    if masks.causal or window is not None:
-        rows, columns = _places(query, value, graph)
-        if masks.causal:
-            found.append(graph.op("GreaterEqual", rows, columns))
-        if window is not None:
-            distance = graph.op("Abs", graph.op("Sub", rows, columns))
-            found.append(graph.op("Less", distance, window))
-    if masks.attention is not None:
-        alone = not found
-        found.insert(0, masks.attention if alone else as_bool(masks.attention, graph))
-    if not found:
-        return None
-    merged = found[0]
-    for mask in found[1:]:
-        merged = graph.op("LogicalAnd", merged, mask)
-    return merged
-
-
-def _places(query: str, value: str, graph: GraphBuilder) -> tuple[str, str]:
-    """The places of queries, (1, T, 1), and of values, (1, 1, S), along the first axis."""
-    made = []
-    for tensor, lone in ((query, [0, 2]), (value, [0, 1])):
-        place = graph.op("Range", 0, lengths(tensor, graph)[1], 1)
-        for axis in lone:
-            place = graph.op("ExpandDims", place, axis)
-        made.append(place)
-    return made[0], made[1]

@@ -160,8 +160,8 @@ class MelSpectrogram(LayerCodec):
         import numpy as np
 
         def level(power: str) -> str:
-            return graph.op("Mul", graph.op(
-                "RealDiv", graph.op("Log", power), float(np.log(np.float32(10)))), 10.0)  # fmt: skip
+            ten = float(np.log(np.float32(10)))
+            return graph.op("Mul", graph.op("RealDiv", graph.op("Log", power), ten), 10.0)
 
         least = float(config["min_power"])
         reference = max(abs(float(config["ref_power"])), least)

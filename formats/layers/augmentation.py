@@ -15,11 +15,11 @@ from modelfmt.layers.regularization import VanishingCodec
 from modelfmt.network import Layer
 
 #: The layers of Keras 3 that make floats of integers at inference too.
-_FLOATS = frozenset(
-    "AugMix CutMix RandAugment RandomElasticTransform RandomErasing RandomFlip "
-    "RandomGaussianBlur RandomPerspective RandomRotation RandomSharpness RandomShear "
-    "RandomTranslation RandomZoom Solarization".split()
-)
+_FLOATS = (
+    "AugMix", "CutMix", "RandAugment", "RandomElasticTransform", "RandomErasing", "RandomFlip",
+    "RandomGaussianBlur", "RandomPerspective", "RandomRotation", "RandomSharpness", "RandomShear",
+    "RandomTranslation", "RandomZoom", "Solarization",
+)  # fmt: skip
 #: The layers of Keras 2 that do not.
 _KEPT_BY_KERAS_2 = frozenset({"RandomHeight", "RandomWidth"})
 

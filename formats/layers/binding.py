@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from modelfmt.errors import ConversionError, MismatchError, located
-from modelfmt.layers import cudnn, lora
+from modelfmt.errors import MismatchError, located
+from modelfmt.layers import cudnn, legacy, lora
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Network
 from modelfmt.tensor import Tensor
@@ -24,16 +24,20 @@ def bind(network: Network) -> Network:
         UnknownLayerError: no codec for a layer.
         MismatchError: a layer's weights are not as many as its config asks for.
     """
-    if network.keras_major == 1:
-        raise ConversionError("layers of Keras 1 cannot be converted yet")
+    old = network.keras_major == 1
+    if old and legacy.is_theano(network):
+        network.extras.setdefault("backend", "theano")
     for layer in network.layers:
         with located(key=f'layer "{layer.name}"'):
             if layer.network is not None:
                 if layer.weights:
-                    _share_out(layer)
-                layer.network.extras.setdefault("backend", network.extras.get("backend"))
+                    (legacy.share_out if old else _share_out)(layer)
+                for key in ("backend", "keras_version"):
+                    layer.network.extras.setdefault(key, network.extras.get(key))
                 bind(layer.network)
             elif layer.class_name not in _WITHOUT_CODEC:
+                if old:
+                    legacy.modernise(layer, network.extras.get("keras_version"))
                 _bind_layer(layer)
                 if network.extras.get("backend") == "theano":
                     _turn_kernels(layer)

@@ -14,7 +14,7 @@ from typing import Any
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.attention import as_bool
+from modelfmt.layers.attention_masks import as_bool
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.extents import Extent
 from modelfmt.layers.registry import register_layer

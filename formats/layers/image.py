@@ -15,7 +15,7 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec
 from modelfmt.layers.encoding import cast
-from modelfmt.layers.extents import Extent, extent, packed
+from modelfmt.layers.extents import Extent, extent, packed, packed_rows
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import known_shape
 from modelfmt.layers.spatial import channels_last
@@ -49,10 +49,9 @@ def resized(
     if kernel is not None:
         x = cast(x, dtypes.float32, graph)
         size = graph.const([height, width], dtypes.int32, "size")
-        old = graph.op("Cast", packed([extent(x, k, graph) for k in (1, 2)], graph)
-                       if None in (graph.shape(x) or ())[1:3]
-                       else graph.const(list((graph.shape(x) or ())[1:3]), dtypes.int32, "old"),
-                       DstT=dtypes.float32)  # fmt: skip
+        sides = packed([extent(x, axis, graph) for axis in (1, 2)], graph)
+        sides = sides if isinstance(sides, str) else graph.const(sides, dtypes.int32, "sides")
+        old = graph.op("Cast", sides, DstT=dtypes.float32)
         new = graph.op("Cast", size, DstT=dtypes.float32)
         return graph.op(
             "ScaleAndTranslate", x, size, graph.op("RealDiv", new, old), [0.0, 0.0],
@@ -126,11 +125,8 @@ def padded_alike(x: str, height: int, width: int, value: float, graph: GraphBuil
     rows, cols = sides.fitting()
     rows, cols = sides.most(sides.rows, rows), sides.most(sides.cols, cols)
     top, left = sides.half(rows, sides.rows), sides.half(cols, sides.cols)
-    margins = [[0, 0], [top, top], [left, left], [0, 0]]
-    pads = graph.op("Pack", *(
-        graph.op("Pack", *pair, axis=0) if any(isinstance(p, str) for p in pair)
-        else graph.const(pair, dtypes.int32, "margin") for pair in margins
-    ), axis=0)  # fmt: skip
+    margins: list[list[Extent]] = [[0, 0], [top, top], [left, left], [0, 0]]
+    pads = packed_rows(margins, graph)
     fill = graph.const(value, graph.dtype(x), "fill_value")
     return graph.op("PadV2", x, pads, fill)
 
@@ -156,7 +152,9 @@ def batched(layer: Layer, inputs: list[str], graph: GraphBuilder, write: Any) ->
         (y,) = channels_last(write, layer, [lone], graph)
         return [graph.op("Squeeze", y, squeeze_dims=[0])]
     if rank != 4:
-        raise ConversionError(f"{layer.class_name} takes images", expected="rank 3 or 4", found=rank)
+        raise ConversionError(
+            f"{layer.class_name} takes images", expected="rank 3 or 4", found=rank
+        )
     return channels_last(write, layer, inputs, graph)
 
 
@@ -277,19 +275,20 @@ def _either(x: str, height: int, width: int, graph: GraphBuilder) -> str:
     """
     sides = _Sides(x, height, width, graph)
     rows, cols = sides.fitting()
-    part = sides.least(sides.rows, rows), sides.least(sides.cols, cols)
+    most = sides.least(sides.rows, rows), sides.least(sides.cols, cols)
     large = graph.op(
         "LogicalAnd", graph.op("GreaterEqual", sides.rows, height),
         graph.op("GreaterEqual", sides.cols, width),
     )  # fmt: skip
     chosen = [
         graph.op("SelectV2", large, graph.const(size, dtypes.int32, "size"), each)
-        for size, each in zip((height, width), part, strict=True)
+        for size, each in zip((height, width), most, strict=True)
     ]
     top, left = (
         sides.half(old, new) for old, new in zip((sides.rows, sides.cols), chosen, strict=True)
     )
-    return resized(cut(x, top, left, *chosen, graph), height, width, "bilinear", graph)
+    part = cut(x, top, left, chosen[0], chosen[1], graph)
+    return resized(part, height, width, "bilinear", graph)
 
 
 @register_layer

@@ -67,7 +67,7 @@ class TextVectorization(IndexLookup):
     def completed(self, config: Config, weights: Any) -> Config:
         """As any config; that standardize or split is None means something."""
         whole = super().completed(config, weights)
-        said = {key: config[key] for key in ("standardize", "split") if key in config}
+        said: Config = {key: config[key] for key in ("standardize", "split") if key in config}
         return {**whole, **said}
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:

@@ -72,7 +72,10 @@ class TransposedConvolution(ConvolutionCodec):
         weight = graph.weight(kernel, "kernel")
         if max(layer.config["dilation_rate"]) > 1:
             return self._dilated(layer, x, weight, graph)
-        sizes = [self._size(layer, k, extent(x, k + 1, graph), graph) for k in range(self.rank)]
+        stated = layer.config.get("output_size")  # Keras 1 says how large y is
+        sizes = list(stated) if stated and None not in stated else [
+            self._size(layer, k, extent(x, k + 1, graph), graph) for k in range(self.rank)
+        ]
         strides = layer.config["strides"]
         if self.rank == 1:
             sizes, strides = [1, *sizes], [1, *strides]

@@ -39,7 +39,7 @@ def write_network(
     """
     if not network.outputs:
         raise MismatchError(f'the model "{network.name}" has no outputs')
-    graph.keras_major = network.keras_major
+    graph.keras_major = max(network.keras_major, 2)  # Keras 1 is read as Keras 2
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
     outputs = _write_layers(network, inputs, graph, listener)
     ends = [

@@ -1,4 +1,4 @@
-"""A table (sstable.py) with other values, or other keys: patched where it can be, else written anew.
+"""A table (sstable.py) with other values: patched where it can be, else written anew.
 
 Where every value keeps its length, only the values and the checksums of their blocks change.
 """

@@ -49,7 +49,7 @@ def kind_of(value: AttrValue) -> str:
         (bool, "bool"), (int, "int"), (float, "float"), ((str, bytes), "string"),
         (DType, "type"), (Shape, "shape"), (Func, "func"),
     ):
-        if isinstance(value, kind):  # type: ignore[arg-type]
+        if isinstance(value, kind):
             return name
     return "tensor" if value is not None else "nothing"
 

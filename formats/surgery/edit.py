@@ -147,7 +147,7 @@ def _graph(container: Container, out: str, edits: Edits, force: bool) -> list[st
     for (name, attr), text in edits.set.items():
         holding = [e for e in editors if name in e.graph] or editors[:1]
         for editor in holding:
-            editor.set(name, attr, text)
+            editor.set_attr(name, attr, text)
     if edits.cast is not None:
         if not isinstance(container, GraphDefFile):
             raise UnsupportedError(
@@ -248,7 +248,8 @@ def _each(
 ) -> None:
     """Do something for each glob. Raises MissingError for one that nothing matches."""
     for glob in globs:
-        if not any([do(glob) for do in work]):
+        done = [do(glob) for do in work]  # each, not only the first that finds something
+        if not any(done):
             close = difflib.get_close_matches(glob, names(), n=3)
             raise MissingError(f"nothing matches {glob!r}", close_matches=close, where=Where(path))
 

@@ -61,7 +61,7 @@ class GraphEditor:
         self.changes += [f'deleted node "{name}"' for name in self.graph if name in found]
         return bool(found)
 
-    def set(self, name: str, attr: str, text: str) -> None:
+    def set_attr(self, name: str, attr: str, text: str) -> None:
         """Set an attr to what a text says. Raises MissingError, MismatchError."""
         node = self.graph[name]
         where = Where(self.path, f'node "{name}", attr "{attr}"')

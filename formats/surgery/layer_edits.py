@@ -72,8 +72,9 @@ class _Editor:
         self.changes: list[str] = []
         self.amendments = Amendments()
         self.links = Links()
-        weights_only = isinstance(container, KerasWeights)
-        self.config: Any = None if weights_only else container.model_config
+        self.config: Any = (
+            None if isinstance(container, KerasWeights) else container.model_config
+        )
         self.training: Any = (
             container.training_config if isinstance(container, KerasH5) else None
         )
@@ -249,7 +250,7 @@ class _Editor:
         path = group or "/"
         old = [key] if self.reader.attribute(path, key) is not None else []
         number = 0
-        while not old[:1] == [key] and self.reader.attribute(path, f"{key}{number}") is not None:
+        while old[:1] != [key] and self.reader.attribute(path, f"{key}{number}") is not None:
             old.append(f"{key}{number}")
             number += 1
         new = write_names(key, names)

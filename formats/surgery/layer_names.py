@@ -132,7 +132,7 @@ class LayerNames:
 def rows_of(row: Any) -> list[Config] | None:
     """The layers of a model's config; None for what is no model."""
     body = row.get("config") if isinstance(row, dict) else None
-    rows = body if isinstance(body, list) else body.get("layers") if isinstance(body, dict) else None
+    rows = body.get("layers") if isinstance(body, dict) else body
     if not isinstance(rows, list) or not all(isinstance(inner, dict) for inner in rows):
         return None
     return rows

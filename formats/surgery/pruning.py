@@ -181,14 +181,14 @@ def _sweep_constants(editor: GraphEditor) -> None:
     read: dict[str, int] = {}
     for _, node in editor.kept():
         for text in node.inputs:
-            source = parse_input(text).node
-            read[source] = read.get(source, 0) + 1
+            name = parse_input(text).node
+            read[name] = read.get(name, 0) + 1
     before = {
         parse_input(text).node for name in editor.stripped for text in editor.graph[name].inputs
     }
     for name in before:
-        node = editor.graph.find(name)
-        if node is not None and node.op == "Const" and not read.get(name):
+        source = editor.graph.find(name)
+        if source is not None and source.op == "Const" and not read.get(name):
             editor.stripped.add(name)
 
 

@@ -90,7 +90,7 @@ def changed_fields(
 
 
 def changed_message(source: bytes, kind: str, change: Change) -> bytes:
-    """A whole message with other names; the same bytes where none changes. As ``changed_fields``."""
+    """A whole message with other names, the same bytes where none changes."""
     out, done = bytearray(), 0
     for span, pieces in changed_fields(memoryview(source), kind, change).items():
         out += source[done : span.start]

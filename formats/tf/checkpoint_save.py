@@ -157,7 +157,7 @@ def _rewrite(bundle: Bundle, edits: Edits, keys: Keys, writer: BundleWriter) -> 
         entry = bundle.entry(row.key, name)
         if entry is not None:
             rows.append((entry.shard, entry.offset, row.key, name, sliced, entry))
-    for _, _, key, name, sliced, entry in sorted(rows, key=lambda row: row[:3]):
+    for _, _, _, name, sliced, entry in sorted(rows, key=lambda row: row[:3]):
         if name not in edits:
             new = keys(name).encode("utf-8", "surrogatepass")
             slot = new if sliced is None else slices.write_slice_key(new, sliced[1])

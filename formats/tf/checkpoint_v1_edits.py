@@ -68,8 +68,9 @@ def _table(
     moved = False
     for row in table:
         value = bytes(row.value)
+        new_key = row.key
         if not row.key:
-            new_key, new = row.key, _meta(value, edits, renamed)
+            new = _meta(value, edits, renamed)
         else:
             sliced = slices.read_slice_key(row.key)
             if sliced is None:

@@ -8,8 +8,8 @@
     ArgDef               1 name  3 type  7 handle_data  17 experimental_full_type
 
 A function is written with the bytes it was read from; a specialised copy with those of its
-original wherever it takes and yields the same; one that was built, as TensorFlow writes it. Source: tensorflow/core/framework/function.proto,
-op_def.proto.
+original wherever it takes and yields the same; one that was built, as TensorFlow writes it.
+Source: tensorflow/core/framework/function.proto, op_def.proto.
 """
 
 from __future__ import annotations

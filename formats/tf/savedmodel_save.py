@@ -105,9 +105,11 @@ def save_savedmodel(
                 (f"{_VARIABLES}.index", f"{_VARIABLES}.data-")
             ):
                 continue
-            with SourceFile(os.path.join(container.folder, file)) as source:
-                with open(os.path.join(folder, file), "xb") as out:
-                    write_pieces(out, changed.get(file, [source.span()]))
+            with (
+                SourceFile(os.path.join(container.folder, file)) as source,
+                open(os.path.join(folder, file), "xb") as out,
+            ):
+                write_pieces(out, changed.get(file, [source.span()]))
         if container.checkpoint is not None:
             container.checkpoint.save_as(os.path.join(folder, _VARIABLES), keys=keys)
 

@@ -11,6 +11,7 @@ prints a line of JSON for each thing that happens:
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import functools
 import json
@@ -146,10 +147,8 @@ class Memory:
     """How much a run takes at its height, beyond what stood before."""
 
     def __init__(self) -> None:
-        try:  # Linux: the high-water mark is set back
+        with contextlib.suppress(OSError):  # Linux: the high-water mark is set back
             Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass
         self.before = self._of("VmRSS")
 
     @staticmethod

@@ -150,7 +150,7 @@ def test_weights_only_is_a_remark(tmp_path: Path) -> None:
     assert report["kind"] == "keras-weights" and report["oddities"] == []
     assert "weights only" in report["remarks"][0]
     odd = dump(h5(tmp_path / "p.h5"))["oddities"]
-    assert odd == ["neither layer_names nor the tree of Keras 3: weights of no layout that is known"]
+    assert len(odd) == 1 and "weights of no layout that is known" in odd[0]
 
 
 def test_a_broken_checkpoint_does_not_hide_the_graph(tmp_path: Path) -> None:

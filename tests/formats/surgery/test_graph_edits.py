@@ -87,13 +87,13 @@ def test_the_last_node_is_deleted() -> None:
 def test_set() -> None:
     editor = editor_of(GRAPH)
     name = next(n for n, d in editor.graph.items() if d.op == "MatMul")
-    editor.set(name, "transpose_a", "true")
+    editor.set_attr(name, "transpose_a", "true")
     editor.finish(Renaming({}))
     assert written(editor)[name].attrs["transpose_a"] is True
     with pytest.raises(MissingError, match="no attr 'transpose'"):
-        editor.set(name, "transpose", "true")
+        editor.set_attr(name, "transpose", "true")
     with pytest.raises(MissingError, match="no node"):
-        editor.set("nothing", "x", "1")
+        editor.set_attr("nothing", "x", "1")
 
 
 def test_cast_keeps_the_name_and_the_dtype_that_others_see() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-
 from grid import Model
 
 QUERY, VALUE, KEY = (4, 6), (5, 6), (5, 6)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
 from grid import Model, alone, compiled
 
 SHAPES = {1: (3, 7, 2), 2: (3, 6, 7, 2), 3: (2, 5, 6, 4, 2)}

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
 from grid import Model, alone
 
 SEQUENCE = (5, 4)

@@ -1,0 +1,362 @@
+"""Sums of products with constants: what the gates of a recurrent cell are computed from.
+
+    [x @ A + h @ B + c][:, 2 units : 3 units]
+
+However a graph spells such a sum (one kernel for all gates or one for each, x and h beside each
+other, the product with x taken before the loop), it is the same blocks of weights. Blocks are
+windows on the file's tensors: nothing is read or copied before a kernel is put together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modelfmt.graph import Node, parse_input
+from modelfmt.graphs.view import View
+from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+#: Sums within sums, of which no cell has more than a few.
+_MAX_DEPTH = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A window on a constant matrix, or on a vector as a matrix of one row."""
+
+    root: Tensor
+    shape: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    rank: int = 2
+
+    @property
+    def height(self) -> int:
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def width(self) -> int:
+        return self.columns[1] - self.columns[0]
+
+    def window(self, axis: int, start: int, stop: int) -> Block:
+        """The part from ``start`` to ``stop`` of the rows (0) or columns (1)."""
+        first = (self.rows, self.columns)[axis][0]
+        span = (first + start, first + stop)
+        return dataclasses.replace(self, **{("rows", "columns")[axis]: span})
+
+    def is_whole(self) -> bool:
+        return self.rows == (0, self.shape[0]) and self.columns == (0, self.shape[1])
+
+    def numpy(self) -> npt.NDArray[Any]:
+        whole = self.root.numpy().reshape(self.shape)
+        return whole[slice(*self.rows), slice(*self.columns)]
+
+
+#: Blocks of one height beside each other.
+Row = tuple[Block, ...]
+
+
+def width(row: Row) -> int:
+    return sum(block.width for block in row)
+
+
+def cut(row: Row, start: int, stop: int) -> Row:
+    """The columns from ``start`` to ``stop`` of blocks beside each other."""
+    found: list[Block] = []
+    offset = 0
+    for block in row:
+        low, high = max(start - offset, 0), min(stop - offset, block.width)
+        if low < high:
+            found.append(block.window(1, low, high))
+        offset += block.width
+    return tuple(found)
+
+
+def joined(row: Row, name: str, rank: int = 2) -> Tensor:
+    """The tensor of blocks beside each other: the file's own where they are all of one."""
+    first = row[0]
+    merged: list[Block] = []
+    for block in row:
+        last = merged[-1] if merged else None
+        if (
+            last is not None and last.root is block.root and last.rows == block.rows
+            and last.shape == block.shape and last.columns[1] == block.columns[0]
+        ):  # fmt: skip
+            columns = (last.columns[0], block.columns[1])
+            merged[-1] = dataclasses.replace(last, columns=columns)
+        else:
+            merged.append(block)
+    shape = (first.height, width(row)) if rank == 2 else (width(row),)
+    if len(merged) == 1 and merged[0].is_whole():
+        root = first.root
+        return root if root.shape == shape else root.reshaped(shape)
+
+    def change(_: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        import numpy as np
+
+        return np.concatenate([block.numpy() for block in merged], axis=1).reshape(shape)
+
+    return first.root.changed(change, shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Affine:
+    """A sum: products of tensors with weights, biases, a number, and what is no such thing."""
+
+    products: dict[str, Row] = dataclasses.field(default_factory=dict)
+    biases: tuple[Row, ...] = ()
+    offset: float = 0.0
+    rest: tuple[str, ...] = ()
+
+    def __add__(self, other: Affine) -> Affine | None:
+        if self.products.keys() & other.products.keys():
+            return None
+        return Affine(
+            {**self.products, **other.products}, self.biases + other.biases,
+            self.offset + other.offset, self.rest + other.rest,
+        )  # fmt: skip
+
+    def sliced(self, start: int, stop: int) -> Affine | None:
+        """The columns from ``start`` to ``stop``."""
+        if self.rest:
+            return None
+        products = {source: cut(row, start, stop) for source, row in self.products.items()}
+        biases = tuple(cut(row, start, stop) for row in self.biases)
+        return Affine(products, biases, self.offset)
+
+    @property
+    def width(self) -> int | None:
+        """The number of columns, where a weight tells."""
+        for row in (*self.products.values(), *self.biases):
+            return width(row)
+        return None
+
+
+class Sums:
+    """Finds the sums below the tensors of a loop's body.
+
+    Args:
+        view: the graph.
+        outside: for a row of a sequence, read in the loop, the sequence; None for other tensors.
+        size: the size of the last axis of a tensor that stands beside others.
+    """
+
+    def __init__(
+        self, view: View, outside: Callable[[str], str | None],
+        size: Callable[[str], int | None],
+    ) -> None:  # fmt: skip
+        self.view, self.outside, self.size = view, outside, size
+
+    def block(self, tensor: str, depth: int = 0) -> Block | None:
+        """The window on a constant that a tensor is."""
+        constant = self.view.constant(tensor)
+        if constant is not None:
+            shape = constant.shape
+            if not constant.root.dtype.is_floating or len(shape) not in (1, 2):
+                return None
+            rows, columns = (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
+            return Block(constant.root, (rows, columns), (0, rows), (0, columns), len(shape))
+        node = self.view.producer(tensor)
+        if node is None or depth > _MAX_DEPTH:
+            return None
+        if node.op in ("Squeeze", "Reshape", "ExpandDims"):
+            return self._reshaped(node, depth)
+        found = _operand(node)
+        inner = self.block(found, depth + 1) if found else None
+        if inner is None:
+            return None
+        if node.op == "Unpack":
+            port = parse_input(self.view.resolve(tensor)).port
+            if inner.rank != 2 or self.view.attr(node, "axis") not in (0, -2):
+                return None
+            return dataclasses.replace(inner.window(0, port, port + 1), rank=1)
+        part = self._part(node, tensor, inner.rank, (inner.height, inner.width))
+        if part is None:
+            return None
+        axis, start, stop, shrinks = part
+        if shrinks and not (inner.rank == 2 and axis == 0):
+            return None
+        taken = inner.window(1 if inner.rank == 1 else axis, start, stop)
+        return dataclasses.replace(taken, rank=inner.rank - shrinks)
+
+    def _reshaped(self, node: Node, depth: int) -> Block | None:
+        inner = self.block(node.inputs[0], depth + 1)
+        shape = self.view.shape(node.name)
+        if inner is None or shape is None:
+            return None
+        if inner.height == 1 and shape in ((inner.width,), (1, inner.width)):
+            return dataclasses.replace(inner, rank=len(shape))
+        return inner if shape == (inner.height, inner.width) and inner.rank == 2 else None
+
+    def _part(
+        self, node: Node, tensor: str, rank: int, sizes: tuple[int, int]
+    ) -> tuple[int, int, int, int] | None:
+        """For a node that takes a part of a tensor: the axis, its span, the axes that vanish.
+
+        ``sizes`` are those of a matrix; the only axis of a vector is its second one.
+        """
+        port = parse_input(self.view.resolve(tensor)).port
+        if node.op in ("Split", "SplitV"):
+            axis = self.view.scalar(node.inputs[0 if node.op == "Split" else 2])
+            count = self.view.attr(node, "num_split")
+            if axis is None or not isinstance(count, int) or not -rank <= axis < rank or count < 1:
+                return None
+            axis = int(axis) % rank
+            size = sizes[1] if axis == rank - 1 else sizes[0]
+            if node.op == "Split":
+                each = size // count
+                return axis, port * each, (port + 1) * each, 0
+            spans = self.view.ints(node.inputs[1])
+            if spans is None or any(span is None or span < 0 for span in spans):
+                return None
+            start = sum(span or 0 for span in spans[:port])
+            return axis, start, start + (spans[port] or 0), 0
+        return self._strided(node, rank, sizes) if node.op == "StridedSlice" else None
+
+    def _strided(
+        self, node: Node, rank: int, sizes: tuple[int, int]
+    ) -> tuple[int, int, int, int] | None:
+        begin, end, stride = (self.view.ints(i) for i in node.inputs[1:4])
+        masks = {key: self.view.attr(node, f"{key}_mask") or 0 for key in _MASKS}
+        if begin is None or end is None or stride is None or len(begin) > rank:
+            return None
+        if masks["ellipsis"] or masks["new_axis"] or any(step != 1 for step in stride):
+            return None
+        found = None
+        for axis, (low, high) in enumerate(zip(begin, end, strict=True)):
+            size = sizes[1] if axis == rank - 1 else sizes[0]
+            shrinks = bool(int(masks["shrink_axis"]) >> axis & 1)
+            if low is None or high is None:
+                return None
+            start = 0 if int(masks["begin"]) >> axis & 1 else _within(low, size)
+            stop = size if int(masks["end"]) >> axis & 1 else _within(high, size)
+            if shrinks:
+                stop = start + 1
+            if (start, stop) == (0, size) and not shrinks:
+                continue
+            if found is not None or stop <= start:
+                return None
+            found = (axis, start, stop, int(shrinks))
+        if found is None:
+            return rank - 1, 0, sizes[1], 0
+        return found
+
+    # -- sums ---------------------------------------------------------------------------------
+
+    def sum(self, tensor: str, depth: int = 0) -> Affine | None:
+        """The sum that a tensor is; what is no product with a weight stands in its ``rest``."""
+        tensor = self.view.resolve(tensor)
+        alone = Affine(rest=(tensor,))
+        if self.view.constant(tensor) is not None:
+            row = self.block(tensor)
+            number = self.view.scalar(tensor)
+            if number is not None and (row is None or row.width == 1):
+                return Affine(offset=float(number))
+            return Affine(biases=((row,),)) if row is not None and row.height == 1 else None
+        sequence = self.outside(tensor)
+        if sequence is not None:
+            before = self.before(sequence, depth + 1)
+            return alone if before is None else before
+        node = self.view.producer(tensor)
+        if node is None or depth > _MAX_DEPTH:
+            return alone
+        if (row := self.block(tensor)) is not None:
+            return Affine(biases=((row,),)) if row.height == 1 else None
+        if node.op in ("AddV2", "BiasAdd"):
+            parts = [self.sum(i, depth + 1) for i in node.inputs]
+            return parts[0] + parts[1] if parts[0] and parts[1] else None
+        if node.op == "MatMul":
+            return self._product(node, alone)
+        if node.op in ("Split", "SplitV", "StridedSlice", "Slice"):
+            return self._columns(node, tensor, depth) or alone
+        return alone
+
+    def _columns(self, node: Node, tensor: str, depth: int) -> Affine | None:
+        operand = _operand(node)
+        whole = self.sum(operand, depth + 1) if operand else None
+        size = whole.width if whole else None
+        if whole is None or size is None or whole.rest:
+            return None
+        # Of the first axis, which is that of the batch, nothing may be taken: -1 tells it apart.
+        part = self._part(node, tensor, 2, (-1, size))
+        if part is None or part[0] != 1 or part[3]:
+            return None
+        return whole.sliced(part[1], part[2])
+
+    def _product(self, node: Node, alone: Affine) -> Affine | None:
+        if self.view.attr(node, "transpose_a") or self.view.attr(node, "transpose_b"):
+            return alone
+        kernel = self.block(node.inputs[1])
+        if kernel is None or kernel.rank != 2:
+            return alone
+        return self._spread(node.inputs[0], kernel) or alone
+
+    def _spread(self, tensor: str, kernel: Block) -> Affine | None:
+        """A product of a kernel with tensors beside each other, as one product with each."""
+        node = self.view.producer(tensor)
+        if node is None or node.op != "ConcatV2":
+            return Affine({self.plain(tensor): (kernel,)})
+        start, found = 0, Affine()
+        sizes = [self.size(self.plain(i)) for i in node.inputs[:-1]]
+        if sizes.count(None) == 1:  # the kernel's height tells it
+            known = sum(size or 0 for size in sizes)
+            sizes = [kernel.height - known if size is None else size for size in sizes]
+        if self.view.scalar(node.inputs[-1]) not in (1, -1) or None in sizes:
+            return None
+        for operand, size in zip(node.inputs[:-1], sizes, strict=True):
+            stop = start + (size or 0)
+            more = found + Affine({self.plain(operand): (kernel.window(0, start, stop),)})
+            if more is None or stop > kernel.height:
+                return None
+            start, found = stop, more
+        return found if start == kernel.height else None
+
+    def plain(self, tensor: str) -> str:
+        """A tensor without the factors of 1 that a dropout leaves at inference."""
+        for _ in range(_MAX_DEPTH):
+            node = self.view.producer(tensor)
+            if node is None or node.op != "Mul":
+                break
+            kept = [i for i in node.inputs if self.view.scalar(i) != 1]
+            if len(kept) != 1:
+                break
+            tensor = kept[0]
+        return self.outside(tensor) or self.view.resolve(tensor)
+
+    def before(self, tensor: str, depth: int) -> Affine | None:
+        """The sum that a sequence is, if it is one: a product taken before the loop."""
+        node = self.view.producer(tensor)
+        if node is None or depth > _MAX_DEPTH:
+            return None
+        if node.op in ("Transpose", "ReverseV2"):
+            found = self.before(node.inputs[0], depth + 1)
+            return None if found is None else _moved(found, node)
+        return None
+
+
+_MASKS = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+
+
+def _moved(found: Affine, node: Node) -> Affine | None:
+    return None
+
+
+def _operand(node: Node) -> str | None:
+    """What a node takes a part of."""
+    if node.op == "Split":
+        return node.inputs[1]
+    return node.inputs[0] if node.op in ("SplitV", "StridedSlice", "Unpack") else None
+
+
+def _within(index: int, size: int) -> int:
+    """An index of a slice as a place from the front."""
+    return max(index + size, 0) if index < 0 else min(index, size)
+
+
+def blocks_of(rows: Sequence[Row]) -> Row:
+    """Rows of blocks, beside each other."""
+    return tuple(block for row in rows for block in row)

@@ -1,0 +1,44 @@
+"""Layers that keras.applications brings along, beside those of keras.layers.
+
+LayerScale.  y = x * gamma
+    Shapes:  x (..., channels), gamma (channels,), y as x
+    Weights: gamma
+    Nodes:   Mul(x, gamma)
+    Source:  Keras, applications/convnext.py
+
+StochasticDepth leaves a block out at random while training: at inference y = x.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.regularization import VanishingCodec
+from modelfmt.layers.registry import register_layer
+from modelfmt.network import Layer
+
+_MODULE = "keras.src.applications.convnext"
+
+
+@register_layer
+class LayerScale(LayerCodec):
+    """LayerScale.  y = x * gamma"""
+
+    class_name = "LayerScale"
+    module = _MODULE
+    weights = ("gamma",)
+    config: ClassVar[dict[str, Any]] = {"init_values": 1e-6, "projection_dim": None}
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        return [graph.op("Mul", inputs[0], layer.weight("gamma"))]
+
+
+@register_layer
+class StochasticDepth(VanishingCodec):
+    """StochasticDepth.  y = x"""
+
+    class_name = "StochasticDepth"
+    module = _MODULE
+    config: ClassVar[dict[str, Any]] = {"drop_path_rate": 0.0}

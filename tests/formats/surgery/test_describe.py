@@ -1,0 +1,11 @@
+"""Every kind that can be opened has its describers; test_dump.py tests what they say."""
+
+from __future__ import annotations
+
+from modelfmt.surgery.describe import DESCRIBERS
+from modelfmt.surgery.opening import KINDS
+
+
+def test_every_kind_is_described() -> None:
+    assert set(DESCRIBERS) == set(KINDS)
+    assert all(DESCRIBERS.values())
