@@ -46,6 +46,13 @@ def convert(
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="FILE.py", help="Runs a file of yours that registers layers."),
     ] = None,
+    freeze_batch: Annotated[
+        Optional[int], typer.Option(metavar="N", help="Batch size of every input.")  # noqa: UP045
+    ] = None,
+    target_tf: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="VERSION", help="Write a graph that this TensorFlow reads: 1.12."),
+    ] = None,
     verify_: Annotated[
         bool, typer.Option("--verify", help="Run both files in TensorFlow and compare.")
     ] = False,
@@ -63,7 +70,7 @@ def convert(
         return modelfmt.convert(
             source, destination, from_kind=from_kind, to=to, keras=keras,
             inputs=listed(inputs), outputs=listed(outputs), signature=signature,
-            tags=listed(tags), force=force,
+            tags=listed(tags), freeze_batch=freeze_batch, target_tf=target_tf, force=force,
         )
 
     done = guarded(debug, work)

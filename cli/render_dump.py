@@ -168,7 +168,9 @@ def _checkpoint(report: Report) -> Iterator[str]:
     if not found:
         return
     yield f"files of the checkpoint, version {found['version']}:"
-    yield from table([one_line(row["name"]), size(row["nbytes"])] for row in found["files"])
+    yield from table(
+        [one_line(row["name"] or "the file itself"), size(row["nbytes"])] for row in found["files"]
+    )
     state = found["state"]
     if state is not None:
         more = [name for name in state["all"] if name != state["latest"]]

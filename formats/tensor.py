@@ -74,8 +74,9 @@ class Tensor:
         import numpy as np
 
         if self.strings is not None:
+            values = self.strings()  # first: a size that nothing stands behind is refused there
             out = np.empty(self.size, object)
-            out[:] = self.strings()
+            out[:] = values
             return out.reshape(self.shape)
         raw = self.payload.view() if isinstance(self.payload, FileSpan) else None
         flat: np.ndarray[Any, Any] = np.frombuffer(

@@ -33,7 +33,10 @@ def parse_text(text: str, message_class: type[M]) -> M:
     Written by: format_text.
     """
     message = message_class()
-    text_format.Parse(text, cast("Any", message), descriptor_pool=POOL)
+    try:
+        text_format.Parse(text, cast("Any", message), descriptor_pool=POOL)
+    except RecursionError:  # of the binary format protobuf itself limits the depth
+        raise text_format.ParseError("messages nested too deep") from None
     return message
 
 

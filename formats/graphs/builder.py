@@ -56,6 +56,8 @@ class GraphBuilder(Graph):
         self._functions: dict[str, Function] = {}
         self._taken: set[str] = set()  # names that are no nodes: a function's arguments
         self._scope = ""
+        self._computed: DType | None = None
+        self._cast_weights: dict[tuple[str, str], str] = {}
         #: Keras' masks: the boolean tensor (batch, time) that goes along with a tensor, by name.
         self.masks: dict[str, str] = {}
         #: The Keras major whose rules the layers follow, where a layer's depend on it.
@@ -117,6 +119,13 @@ class GraphBuilder(Graph):
     def weight(self, tensor: Tensor, name: str | None = None) -> str:
         """A tensor that yields a weight's value; asked again for the same one, the same name.
 
+        Where the graph casts weights (``autocast``), the value in that dtype.
+        """
+        return self._in_computed_dtype(self._weight(tensor, name))
+
+    def _weight(self, tensor: Tensor, name: str | None) -> str:
+        """What yields a weight as it is stored.
+
         A frozen graph holds it as a Const; builders of other graphs override this.
         """
         known = self._weights.get(id(tensor))
@@ -124,6 +133,24 @@ class GraphBuilder(Graph):
             known = tensor, self._const(tensor, name or tensor.name)
             self._weights[id(tensor)] = known
         return known[1]
+
+    @contextmanager
+    def autocast(self, dtype: DType) -> Iterator[None]:
+        """Cast floating-point weights that are asked for inside to ``dtype``."""
+        outer, self._computed = self._computed, dtype
+        try:
+            yield
+        finally:
+            self._computed = outer
+
+    def _in_computed_dtype(self, read: str) -> str:
+        dtype, found = self._computed, self.dtype(read)
+        if dtype is None or found is dtype or not found.is_floating:
+            return read
+        key = read, dtype.name
+        if key not in self._cast_weights:
+            self._cast_weights[key] = self.op("Cast", read, DstT=dtype)
+        return self._cast_weights[key]
 
     def op(self, op: str, *operands: Operand, name: str | None = None, **attrs: AttrValue) -> str:
         """Add a node and return its first output.

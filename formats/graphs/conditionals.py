@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from modelfmt.errors import CorruptFileError
 from modelfmt.graph import Func, Graph, Node
 from modelfmt.graphs.branches import chosen
+from modelfmt.graphs.frames import framed
 from modelfmt.graphs.inline import inline
-from modelfmt.graphs.lowering import lowered
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
@@ -41,13 +41,13 @@ def look(
         CorruptFileError: a branch is a function that the library lacks, or that takes itself.
         MissingError, MismatchError: as View.
     """
-    graph = lowered(inline(graph))
+    graph = framed(inline(graph), outputs or ())
     for _ in range(_MAX_DEPTH):
         view = View(graph, inputs, outputs, values)
         taken = dict(_taken(view))
         if not taken:
             return view
-        graph = lowered(inline(graph, taken))
+        graph = framed(inline(graph, taken), outputs or ())
     raise CorruptFileError("conditionals within conditionals without end", found=[*taken])
 
 

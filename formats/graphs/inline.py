@@ -30,8 +30,9 @@ from modelfmt.ops import opdefs
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 #: Calls within calls, of which TensorFlow itself makes a dozen at most.
 _MAX_DEPTH = 100
-#: Nodes after expansion; functions that call others twice each would fill any memory.
-_MAX_NODES = 1_000_000
+#: Nodes after expansion, and so many more for each that is stored; functions that call others
+#: twice each would fill any memory.
+_MAX_NODES, _MAX_RATIO = 50_000, 50
 #: Ops that begin a loop or a branch of TensorFlow 1.
 _FRAMES = {"Enter", "RefEnter", "Switch", "RefSwitch"}
 
@@ -87,17 +88,36 @@ class _Inliner:
         self.has_frames = any(node.op in _FRAMES for node in graph.values())
 
     def run(self) -> Graph:
+        limit = len(self.graph) + sum(map(len, self.graph.functions.values()))
+        limit = _MAX_NODES + _MAX_RATIO * limit
+        sizes: dict[str, int] = {}
+        count = sum(self.size(node, 0, sizes) for node in self.graph.values())
+        if count > limit:
+            raise UnsafeFileError(
+                "its functions expand to more nodes than any model has",
+                expected=f"{limit} at most", found=count,
+            )
         nodes: dict[str, Node] = {}
         scopes = _scopes(self.graph)
         for node in self.graph.values():
             for expanded in self.expand(node, 0, "", scopes):
                 nodes[expanded.name] = expanded
-                if len(nodes) > _MAX_NODES:
-                    raise UnsafeFileError(
-                        "its functions expand to more nodes than any model has",
-                        expected=f"{_MAX_NODES} at most",
-                    )
         return InlinedGraph(self.graph, nodes, self.calls)
+
+    def size(self, node: Node, depth: int, sizes: dict[str, int]) -> int:
+        """How many nodes stand for a node; ``sizes`` has those of bodies that were counted."""
+        branch = None if depth else self.taken.get(node.name)
+        name = branch.name if branch else _called(node, self.graph)
+        function = self.graph.functions.get(name or "")
+        if name is None or function is None:
+            return 1
+        if name not in sizes:
+            if depth > _MAX_DEPTH:
+                with located(key=f'node "{node.name}"'):
+                    raise CorruptFileError(f'function "{name}" calls itself')
+            inner = function.values()
+            sizes[name] = 1 + sum(self.size(body, depth + 1, sizes) for body in inner)
+        return sizes[name]
 
     def expand(self, node: Node, depth: int, within: str, scopes: Set[str]) -> Iterator[Node]:
         """A node, or what it calls; ``scopes`` are those in use below ``within``."""

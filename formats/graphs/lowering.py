@@ -1,199 +1,330 @@
-"""Loops of every kind in one form, for those who look for layers in them.
+"""Loops that are functions as TensorFlow 1 spells them: frames, and arrays instead of lists.
 
-    y = StatelessWhile(v, w; cond, body)       m = Merge(Enter(v), n)       p = LoopCond(cond(m))
-                                         ->    s:0, s:1 = Switch(m, p)      y = Exit(s:0)
-                                               n = NextIteration(body(s:1))
+    s = StatelessWhile(s0, v)             s/Enter = Enter(s0)        v' = Enter(v, is_constant)
+        cond(s, v), body(s, v)      ->    s/Merge = Merge(s/Enter, s/NextIteration)
+                                          s/LoopCond = LoopCond(cond(s/Merge, v'))
+                                          s/Switch = Switch(s/Merge, s/LoopCond)
+                                          s/Exit = Exit(s/Switch:0), the result
+                                          s/NextIteration = NextIteration(body(s/Switch:1, v'))
 
-That is what TensorFlow itself makes of a functional loop before it runs one. What a loop hands on
-unchanged from turn to turn, and what enters it as a constant, is then replaced by the tensor
-outside that it is: the nodes of a body read it directly. The graph itself is left alone.
-Source: tensorflow/core/common_runtime/lower_while_op.cc; ops/control_flow_ops.cc.
+    TensorListReserve, TensorListFromTensor      TensorArrayV3; with TensorArrayScatterV3
+    TensorListGetItem, TensorListSetItem         TensorArrayReadV3, TensorArrayWriteV3
+    TensorListStack, TensorListLength            TensorArrayGatherV3, TensorArraySizeV3
+
+A list is a value; an array is a handle, that stays the same in a loop, and a flow, that stands
+where the list stood. Nodes of a body that read nothing hang on a control edge, or they would run
+outside of the frame. Source: tensorflow/python/ops/control_flow_ops.py (while_loop, as TensorFlow 1
+writes it), tensor_array_ops.py, and while_v2.py for what the bodies hold.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from modelfmt import dtypes
-from modelfmt.errors import CorruptFileError, located
-from modelfmt.graph import Edge, Func, Graph, Node, parse_input, tensor_name
-from modelfmt.graphs.inline import InlinedGraph, inline
-from modelfmt.graphs.order import NEXT
+from modelfmt.dtypes import DType
+from modelfmt.errors import ConversionError, CorruptFileError, Where
+from modelfmt.graph import (
+    AttrValue,
+    Func,
+    Function,
+    Graph,
+    Node,
+    Shape,
+    parse_input,
+    tensor_name,
+)
+from modelfmt.graphs.inline import port
+from modelfmt.graphs.order import ordered
+from modelfmt.graphs.saver import const_node, made_node
+from modelfmt.tensor import Tensor
 
-_WHILES = {"While", "StatelessWhile", "_While"}
-_ENTERS = {"Enter", "RefEnter"}
-_MERGES = {"Merge", "RefMerge"}
-_SWITCHES = {"Switch", "RefSwitch"}
-_EXITS = {"Exit", "RefExit"}
-_SAME = {"Identity", "RefIdentity", "IdentityN"}
-#: Loops within loops, of which no model has more than a few.
-_MAX_DEPTH = 100
+LOOPS = frozenset({"While", "StatelessWhile"})
+LISTS = frozenset({
+    "TensorListReserve", "TensorListFromTensor", "TensorListGetItem", "TensorListSetItem",
+    "TensorListStack", "TensorListLength",
+})  # fmt: skip
+_RESOURCE = dtypes.from_name("resource")
+_VARIANT = dtypes.from_name("variant")
 
 
-def lowered(graph: Graph) -> Graph:
-    """``graph`` with its functional loops as nodes, and no invariants; itself if it has no loops.
+def lower(graph: Graph, ends: Sequence[str] = ()) -> dict[str, Node]:
+    """The nodes of ``graph`` without functional loops and lists.
 
     Args:
-        graph: calls in it are expanded already.
+        graph: with the functions of its loops.
+        ends: tensors whose names must go on to exist.
 
     Raises:
-        CorruptFileError: a loop whose functions the library lacks, or that contains itself.
+        ConversionError: a list that comes from or goes where no array can.
+        CorruptFileError: a loop of a function that the graph lacks.
     """
-    for _ in range(_MAX_DEPTH):
-        loops = [node for node in graph.values() if node.op in _WHILES]
-        if not loops:
-            break
-        graph = inline(_with_frames(graph, loops))
-    else:
-        raise CorruptFileError(f'loop "{loops[0].name}" contains itself')
-    return _without_invariants(graph)
+    lowering = _Lowering(graph)
+    lowering.emit(graph, {}, "", [])
+    for end in dict.fromkeys(parse_input(end).node for end in ends):
+        lowering.keep(end)
+    return lowering.nodes
 
 
-# -- functional loops as frames ---------------------------------------------------------------
+class _Lowering:
+    """The nodes made so far."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: dict[str, Node] = {}
+        #: A tensor as it was called -> as it is called now, where that differs.
+        self.now: dict[str, str] = {}
+        #: The flow of an array -> its handle, as seen in the same frame.
+        self.handles: dict[str, str] = {}
+        self.kinds: dict[str, list[AttrValue]] = {}
+
+    def emit(
+        self, body: Graph, arguments: Mapping[str, str], scope: str, control: list[str]
+    ) -> Callable[[str], str]:
+        """The nodes of a graph or a body below ``scope``; what its edges are called now.
+
+        Args:
+            body: a graph, or a Function.
+            arguments: the tensors that its arguments are.
+            scope: ends in a slash, or is empty.
+            control: control edges for nodes that read nothing.
+        """
+
+        def edge(text: str) -> str:
+            if text.startswith("^"):
+                name = text[1:]
+                source = arguments.get(name) or self.now.get(f"^{scope}{name}", scope + name)
+                return f"^{parse_input(source).node}"
+            parsed = parse_input(text)
+            if parsed.node in arguments:
+                return arguments[parsed.node]
+            if parsed.node not in body:
+                raise CorruptFileError(f"reads {text!r}, which does not exist")
+            at = port(body[parsed.node], text, self.graph)
+            full = tensor_name(scope + parsed.node, at)
+            return self.now.get(full, full)
+
+        def read(name: str) -> list[str]:
+            node = body[name]
+            if node.op in ("NextIteration", "RefNextIteration"):
+                return []
+            return [n for n in (parse_input(i).node for i in node.inputs) if n in body]
+
+        for name in ordered(body, read):
+            node = body[name]
+            inputs = list(dict.fromkeys(control)) if not node.inputs else []
+            if node.op in ("NextIteration", "RefNextIteration"):
+                inputs = list(node.inputs)  # a loop of frames already: what it reads comes later
+            else:
+                inputs += [edge(i) for i in node.inputs]
+            if node.op in LOOPS:
+                self._loop(node, scope + name, inputs)
+            elif node.op in LISTS:
+                self._list(node, scope + name, inputs)
+            elif any(i in self.handles for i in inputs) and node.op != "Identity":
+                raise _refused(node, "reads a list as a whole")
+            else:
+                new = node.copy()
+                new.name, new.inputs = scope + name, inputs
+                self.nodes[new.name] = new
+                if node.op == "Identity" and inputs[0] in self.handles:
+                    new.attrs["T"] = dtypes.float32
+                    self.handles[new.name] = self.handles[inputs[0]]
+        return edge
+
+    def keep(self, end: str) -> None:
+        """An IdentityN by the name of a loop, for those who fetch its results."""
+        if end not in self.nodes and end in self.kinds:
+            results = [self.now[tensor_name(end, k)] for k in range(len(self.kinds[end]))]
+            self.nodes[end] = Node(end, "IdentityN", results, {"T": self.kinds[end]})
+
+    # --- loops ---
+
+    def _loop(self, node: Node, name: str, inputs: list[str]) -> None:
+        controls = [i for i in inputs if i.startswith("^")]
+        inputs = [i for i in inputs if not i.startswith("^")]
+        cond, body = self._function(node, "cond"), self._function(node, "body")
+        kinds = [dtypes.float32 if k is _VARIANT else k for k in _types(node)]
+        self.kinds[name] = list(kinds)
+        results = list(body.results.values())
+        turns = int(str(node.attrs.get("parallel_iterations", 10)))
+        seen: list[str] = []
+        varying: list[int] = []
+        for k, (source, kind) in enumerate(zip(inputs, kinds, strict=True)):
+            invariant = results[k] == body.arguments[k]
+            enter = self._enter(f"{name}/Enter{_number(k)}", source, kind, name, turns, invariant)
+            self.nodes[enter].inputs += controls
+            if source in self.handles:
+                array = self._enter(
+                    f"{name}/Enter{_number(k)}/handle", self.handles[source], _RESOURCE, name,
+                    turns, True,
+                )  # fmt: skip
+                self.handles[enter] = array
+            seen.append(enter)
+            if not invariant:
+                varying.append(k)
+                merge = self._add(
+                    "Merge", f"{name}/Merge{_number(k)}", [enter, enter], [kind, kind]
+                )
+                self._share(enter, merge)
+                seen[k] = merge
+        if not varying:
+            raise _refused(node, "changes nothing")
+        edge = self.emit(
+            cond, dict(zip(cond.arguments, seen, strict=True)), f"{name}/cond/",
+            [f"^{seen[varying[0]]}"],
+        )  # fmt: skip
+        (asked,) = cond.results.values()
+        going = self._add("LoopCond", f"{name}/LoopCond", [edge(asked)], [dtypes.bool_])
+        given = list(seen)
+        for k in varying:
+            both = self._add(
+                "Switch", f"{name}/Switch{_number(k)}", [seen[k], going], [kinds[k], dtypes.bool_]
+            )
+            given[k] = self._add(
+                "Identity", f"{name}/Identity{_number(k)}", [f"{both}:1"], [kinds[k]]
+            )
+            self._share(seen[k], given[k])
+        edge = self.emit(
+            body, dict(zip(body.arguments, given, strict=True)), f"{name}/body/",
+            [f"^{given[varying[0]]}"],
+        )  # fmt: skip
+        for k, result in enumerate(results):
+            old = tensor_name(name, k)
+            if k not in varying:
+                self.now[old] = inputs[k]
+                continue
+            back = f"{name}/NextIteration{_number(k)}"
+            following = self._add("NextIteration", back, [edge(result)], [kinds[k]])
+            self.nodes[seen[k]].inputs[1] = following
+            exit_ = self._add(
+                "Exit", f"{name}/Exit{_number(k)}", [f"{name}/Switch{_number(k)}"], [kinds[k]]
+            )
+            self.now[old] = exit_
+            if inputs[k] in self.handles:
+                self.handles[exit_] = self.handles[inputs[k]]
+        self.now[f"^{name}"] = self.now[tensor_name(name, varying[0])]
+
+    def _function(self, node: Node, attr: str) -> Function:
+        called = node.attrs.get(attr)
+        function = self.graph.functions.get(called.name) if isinstance(called, Func) else None
+        if function is None:
+            raise CorruptFileError(f'node "{node.name}" calls a function that the graph lacks')
+        return function
+
+    def _enter(
+        self, name: str, source: str, kind: DType, frame: str, turns: int, invariant: bool
+    ) -> str:
+        return self._add(
+            "Enter", name, [source], [kind],
+            frame_name=frame, is_constant=invariant, parallel_iterations=turns,
+        )  # fmt: skip
+
+    def _share(self, source: str, tensor: str) -> None:
+        if source in self.handles:
+            self.handles[tensor] = self.handles[source]
+
+    # --- lists ---
+
+    def _list(self, node: Node, name: str, inputs: list[str]) -> None:
+        kind = node.attrs.get("element_dtype", dtypes.int32)  # TensorListLength has none
+        if not isinstance(kind, DType):
+            raise _refused(node, "of no dtype")
+        int32, flow = dtypes.int32, dtypes.float32
+        if node.op in ("TensorListReserve", "TensorListFromTensor"):
+            size = inputs[1]
+            if node.op == "TensorListFromTensor":
+                shape = self._add("Shape", f"{name}/Shape", [inputs[0]], [kind])
+                bounds = [self._const(f"{name}/{n}", [v], inputs) for n, v in _FIRST.items()]
+                size = self._add(
+                    "StridedSlice", f"{name}/size", [shape, *bounds], [int32] * 4,
+                    shrink_axis_mask=1,
+                )  # fmt: skip
+            array = self._add(
+                "TensorArrayV3", f"{name}/TensorArrayV3", [size], [int32],
+                dtype=kind, clear_after_read=False,
+            )  # fmt: skip
+            made = f"{array}:1"
+            if node.op == "TensorListFromTensor":
+                rows = self._range(name, size, inputs)
+                made = self._add(
+                    "TensorArrayScatterV3", f"{name}/TensorArrayScatterV3",
+                    [array, rows, inputs[0], made], [_RESOURCE, int32, kind, flow],
+                )  # fmt: skip
+            self.now[name] = made
+            self.handles[made] = array
+            return
+        if inputs[0] not in self.handles:
+            raise _refused(node, "reads a list from elsewhere")
+        array = self.handles[inputs[0]]
+        if node.op == "TensorListGetItem":
+            self._add(
+                "TensorArrayReadV3", name, [array, inputs[1], inputs[0]],
+                [_RESOURCE, int32, flow], dtype=kind,
+            )  # fmt: skip
+        elif node.op == "TensorListSetItem":
+            self._add(
+                "TensorArrayWriteV3", name, [array, inputs[1], inputs[2], inputs[0]],
+                [_RESOURCE, int32, kind, flow],
+            )  # fmt: skip
+            self.handles[name] = array
+        elif node.op == "TensorListLength":
+            self._add("TensorArraySizeV3", name, [array, inputs[0]], [_RESOURCE, flow])
+        else:
+            size = self._add(
+                "TensorArraySizeV3", f"{name}/size", [array, inputs[0]], [_RESOURCE, flow]
+            )
+            rows = self._range(name, size, inputs)
+            self._add(
+                "TensorArrayGatherV3", name, [array, rows, inputs[0]], [_RESOURCE, int32, flow],
+                dtype=kind, element_shape=self._shape(inputs[1]),
+            )  # fmt: skip
+
+    def _range(self, name: str, size: str, inputs: Sequence[str]) -> str:
+        start, step = (self._const(f"{name}/{n}", v, inputs) for n, v in _STEPS.items())
+        return self._add("Range", f"{name}/range", [start, size, step], [dtypes.int32] * 3)
+
+    def _const(self, name: str, value: object, inputs: Sequence[str]) -> str:
+        """An int32 Const that runs in the frame in which ``inputs`` are."""
+        node = const_node(name, value, dtypes.int32)  # type: ignore[arg-type]
+        node.inputs = [f"^{parse_input(inputs[0]).node}"]
+        self.nodes[name] = node
+        return name
+
+    def _shape(self, tensor: str) -> Shape:
+        """The value of a shape that is a Const; unknown else."""
+        node = self.nodes.get(parse_input(tensor).node)
+        value = node.attrs.get("value") if node is not None and node.op == "Const" else None
+        if not isinstance(value, Tensor) or len(value.shape) != 1:
+            return Shape(None)
+        return Shape(tuple(None if size < 0 else int(size) for size in value.numpy()))
+
+    def _add(
+        self, op: str, name: str, inputs: list[str], kinds: Sequence[DType], **attrs: AttrValue
+    ) -> str:
+        if name in self.nodes or (name in self.graph and self.graph[name].op not in LISTS):
+            raise ConversionError(
+                "a loop needs a name that another node has", where=Where(key=f'node "{name}"')
+            )
+        self.nodes[name] = made_node(op, name, inputs, kinds, **attrs)
+        return name
 
 
-def _with_frames(graph: Graph, loops: list[Node]) -> Graph:
-    named = {node.name for node in loops}
-    nodes: dict[str, Node] = {}
-    for name, node in graph.items():
-        if name not in named:
-            nodes[name] = node
-            continue
-        with located(key=f'node "{name}"'):
-            nodes.update((each.name, each) for each in _frame(node, graph))
-    calls = graph.calls if isinstance(graph, InlinedGraph) else frozenset[str]()
-    return InlinedGraph(graph, nodes, calls)
+#: The operands of a StridedSlice that takes a shape's first size, and of a Range of all rows.
+_FIRST = {"begin": 0, "end": 1, "strides": 1}
+_STEPS = {"start": 0, "delta": 1}
 
 
-def _frame(loop: Node, graph: Graph) -> Iterator[Node]:
-    """The nodes of a loop, in which its functions are called; the last one bears its name."""
-    types = loop.attrs.get("T")
-    count = len(loop.data_inputs)
-    if not isinstance(types, list) or len(types) != count:
-        raise CorruptFileError("a loop over other tensors than its types say", found=count)
-    scope = _unused(loop.name, graph)
-    condition, body = (_function(loop, key, graph) for key in ("cond", "body"))
-    yield Node(
-        f"{scope}/cond", "PartitionedCall",
-        [f"{scope}/merge_{k}" for k in range(count)],
-        {"f": condition, "Tin": types, "Tout": [dtypes.bool_]},
-    )  # fmt: skip
-    yield Node(f"{scope}/test", "LoopCond", [f"{scope}/cond"], {})
-    yield Node(
-        f"{scope}/body", "PartitionedCall",
-        [f"{scope}/switch_{k}:1" for k in range(count)],
-        {"f": body, "Tin": types, "Tout": types},
-    )  # fmt: skip
-    for k, (source, kind) in enumerate(zip(loop.data_inputs, types, strict=True)):
-        enter = {"T": kind, "frame_name": scope, "is_constant": False}
-        yield Node(f"{scope}/enter_{k}", "Enter", [source], enter)
-        around = [f"{scope}/enter_{k}", f"{scope}/next_{k}"]
-        yield Node(f"{scope}/merge_{k}", "Merge", around, {"T": kind, "N": 2})
-        tested = [f"{scope}/merge_{k}", f"{scope}/test"]
-        yield Node(f"{scope}/switch_{k}", "Switch", tested, {"T": kind})
-        following = tensor_name(f"{scope}/body", k)
-        yield Node(f"{scope}/next_{k}", "NextIteration", [following], {"T": kind})
-        yield Node(f"{scope}/exit_{k}", "Exit", [f"{scope}/switch_{k}"], {"T": kind})
-    leaving = [f"{scope}/exit_{k}" for k in range(count)]
-    yield Node(loop.name, "IdentityN", leaving, {"T": types})
+def _number(k: int) -> str:
+    return f"_{k}" if k else ""
 
 
-def _function(loop: Node, key: str, graph: Graph) -> Func:
-    """The function that a loop has as ``key``; its body takes and yields what the loop does."""
-    stated = loop.attrs.get(key)
-    function = graph.functions.get(stated.name) if isinstance(stated, Func) else None
-    if function is None or not isinstance(stated, Func):
-        raise CorruptFileError(f"a loop whose {key} the library lacks")
-    wanted = len(loop.data_inputs)
-    results = wanted if key == "body" else 1
-    if len(function.arguments) != wanted or len(function.results) != results:
-        raise CorruptFileError(f"a loop whose {key} takes or yields other tensors than it")
-    return stated
+def _types(node: Node) -> list[DType]:
+    kinds = node.attrs.get("T")
+    return [k for k in kinds if isinstance(k, DType)] if isinstance(kinds, list) else []
 
 
-def _unused(name: str, graph: Graph) -> str:
-    """A scope for the nodes of a loop, below its own name."""
-    scope, count = name, 0
-    while f"{scope}/cond" in graph or f"{scope}/body" in graph:
-        count += 1
-        scope = f"{name}_{count}"
-    return scope
-
-
-# -- what does not change ---------------------------------------------------------------------
-
-
-def _without_invariants(graph: Graph) -> Graph:
-    """``graph`` in which what a loop never changes is read from outside of it."""
-    if not any(node.op in _ENTERS for node in graph.values()):
-        return graph
-    changed: dict[str, Node] = {}
-    entering: set[str] = set()
-    read = {parse_input(i).node for node in graph.values() for i in node.data_inputs}
-    for node in graph.values():
-        if node.op in _MERGES and _is_handed_on(node, graph):
-            first = [i for i in node.data_inputs if not _turns_back(i, graph)]
-            if len(first) == 1:
-                changed[node.name] = _same(node, first)
-                entering.add(parse_input(first[0]).node)
-    for node in graph.values():
-        if node.op in _SWITCHES and len(node.data_inputs) == 2:
-            if _origin(node.data_inputs[0], graph).node in changed:
-                changed[node.name] = _same(node, node.data_inputs[:1] * 2)
-        elif node.op in _ENTERS and len(node.data_inputs) == 1:
-            if node.attrs.get("is_constant") or node.name in entering:
-                changed[node.name] = _same(node, node.data_inputs)
-    for node in graph.values():
-        if node.op in _EXITS and node.name in read and len(node.data_inputs) == 1:
-            switch = _origin(node.data_inputs[0], graph).node
-            if switch in changed:
-                changed[node.name] = _same(node, node.data_inputs)
-    if not changed:
-        return graph
-    calls = graph.calls if isinstance(graph, InlinedGraph) else frozenset[str]()
-    nodes: Mapping[str, Node] = {name: changed.get(name, node) for name, node in graph.items()}
-    return InlinedGraph(graph, nodes, calls)
-
-
-def _is_handed_on(merge: Node, graph: Graph) -> bool:
-    """Whether each turn hands on what it got: next is switch:1, which is the merge itself."""
-    for i in merge.data_inputs:
-        if not _turns_back(i, graph):
-            continue
-        back = graph[parse_input(i).node]
-        if not back.data_inputs:
-            return False
-        edge = _origin(back.data_inputs[0], graph)
-        switch = graph.find(edge.node)
-        if switch is None or switch.op not in _SWITCHES or edge.port != 1:
-            return False
-        if _origin(switch.data_inputs[0], graph).node != merge.name:
-            return False
-    return any(_turns_back(i, graph) for i in merge.data_inputs)
-
-
-def _turns_back(tensor: str, graph: Graph) -> bool:
-    node = graph.find(parse_input(tensor).node)
-    return node is not None and node.op in NEXT
-
-
-def _origin(tensor: str, graph: Graph) -> Edge:
-    """The edge that a tensor stands for, through nodes that pass it on."""
-    edge = parse_input(tensor)
-    for _ in range(len(graph)):
-        node = graph.find(edge.node)
-        if node is None or node.op not in _SAME or edge.port >= len(node.data_inputs):
-            break
-        edge = parse_input(node.data_inputs[edge.port])
-    return edge
-
-
-def _same(node: Node, sources: list[str]) -> Node:
-    """A node that passes on ``sources``, under the name of ``node``."""
-    controls = [i for i in node.inputs if i.startswith("^")]
-    kind = node.attrs.get("T")
-    attrs = {"T": [kind] * len(sources)}
-    return dataclasses.replace(
-        node, op="IdentityN", inputs=[*sources, *controls], attrs=attrs
+def _refused(node: Node, what: str) -> ConversionError:
+    return ConversionError(
+        f"{node.op} {what}: TensorFlow 1 has no word for it", where=Where(key=f'node "{node.name}"')
     )

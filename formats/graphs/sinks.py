@@ -58,7 +58,7 @@ def sinks(graph: Graph) -> list[str]:
     own = graph.own if isinstance(graph, InlinedGraph) else graph
     # What only a call or a conditional reads is read, even if the function makes nothing of it.
     consumed = {parse_input(i).node for node in own.values() for i in node.data_inputs}
-    unread = (graph[name] for name in own if name not in consumed)
+    unread = (graph[name] for name in own if name in graph and name not in consumed)
     found = [node for node in unread if node.op not in _NO_OUTPUT and _yields_tensor(node)]
     found = _meant(found, graph) or found
     found = _of_model(found, own) or found

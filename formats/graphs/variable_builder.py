@@ -27,7 +27,7 @@ class VariableGraphBuilder(GraphBuilder):
         self._constant: set[int] = set()
         self._tables: dict[str, tuple[str, Table]] = {}
 
-    def weight(self, tensor: Tensor, name: str | None = None) -> str:
+    def _weight(self, tensor: Tensor, name: str | None) -> str:
         """A resource variable that holds ``tensor``; the tensor that reads it.
 
         Asked again for the same one, the same variable.

@@ -37,6 +37,8 @@ from modelfmt.storage.output import check_output
 from modelfmt.tensor import Tensor
 
 WEIGHTS = "model.weights.h5"
+#: JSON takes many times its size once it is parsed; thousands of like layers compress by 50.
+_TEXT_BYTES, _TEXT_RATIO = 1 << 20, 200
 
 
 class KerasArchive(Container):
@@ -60,7 +62,7 @@ class KerasArchive(Container):
                 raise UnsupportedError(
                     f"weights in another form than {WEIGHTS}", where=Where(path)
                 )
-            self.reader = Hdf5Reader(self.archive.member(WEIGHTS), name=path)
+            self.reader = Hdf5Reader(self.archive.spilled(WEIGHTS), name=path)
         except BaseException:
             self.archive.close()
             raise
@@ -102,6 +104,7 @@ class KerasArchive(Container):
         return self._json("config.json")
 
     def _json(self, name: str) -> dict[str, Any]:
+        self.archive.check_ratio(name, _TEXT_BYTES, _TEXT_RATIO)
         return parse_json(piece_bytes(self.archive.member(name)), self.path, f'member "{name}"')
 
     @property

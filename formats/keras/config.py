@@ -50,7 +50,11 @@ def read_config(config: Config, *, keras_version: str | None) -> Network:
             network = _read_network(class_name, body, major)
     except RecursionError:
         raise CorruptFileError("a config nested too deeply") from None
-    network.extras.update({k: v for k, v in config.items() if k not in _SIBLINGS})
+    if dialects.is_multi_backend(keras_version, major):
+        for layer in network.walk():
+            dialects.settle_multi_backend(layer.class_name, layer.config)
+    beside = {k: v for k, v in config.items() if k not in (*_SIBLINGS, "nameless")}
+    network.extras.update(beside)
     return network
 
 
@@ -121,6 +125,8 @@ def _read_layer(row: Any, major: int) -> Layer:
         class_name, extras = short, {"registered_name": class_name, **extras}
     if _is_network(class_name, body):
         network = _read_network(class_name, body, major)
+        if not name and isinstance(body, list):
+            extras["nameless"] = True
         layer = Layer(dialects.RENAMED.get(class_name, class_name), str(name or network.name),
                       network=network, extras=extras)
         network.name = layer.name

@@ -158,13 +158,16 @@ class _Reader:
             return {**row, "config": {**body, "layers": [self.row(r) for r in body["layers"]]}}
         if not isinstance(body, list) or not body:
             return row
+        for each in body:
+            _check(each)
+        named = row if row.get("name") else {**row, "nameless": True}
         if body[0].get("class_name") == "Merge":
-            return {**row, "class_name": "Model", "config": self._merged(row, body)}
+            return {**named, "class_name": "Model", "config": self._merged(row, body)}
         rows = [self.row(r) for r in body]
         inputs = _inputs_of(rows[0])
         if len(inputs) > 1:
-            return {**row, "class_name": "Model", "config": _chained(row, [], inputs, rows)}
-        first = body[0].get("config")
+            return {**named, "class_name": "Model", "config": _chained(row, [], inputs, rows)}
+        first = body[0]["config"]
         if isinstance(first, dict) and isinstance(first.get("batch_input_shape"), list):
             rows.insert(0, _input_before(body[0]))
         return {**row, "config": rows}
@@ -205,24 +208,27 @@ class _Reader:
 
     def _merged(self, row: Config, body: list[Any]) -> Config:
         """The config of a Sequential that begins with a Merge of models, as a Model's."""
-        branches = body[0]["config"].get("layers")
+        config = body[0]["config"]
+        branches = config.get("layers") if isinstance(config, dict) else None
         if not isinstance(branches, list) or not branches:
             raise CorruptFileError("a Merge at the start of a model, and it merges nothing")
         rows: list[Config] = []
         inputs: list[Any] = []
         ends: list[Any] = []
         for branch in branches:
+            _check(branch)
             if branch.get("class_name") not in _NETWORKS:
                 raise ConversionError(
                     "a Merge of layers that are no models", found=branch.get("class_name")
                 )
             whole = _functional(self.model(branch))
-            rows += whole["layers"]
-            inputs += whole["input_layers"]
-            ends += whole["output_layers"]
-        own = {k: v for k, v in body[0]["config"].items() if k != "layers"}
+            for found, key in ((rows, "layers"), (inputs, "input_layers"), (ends, "output_layers")):
+                if not isinstance(whole.get(key), list):
+                    raise CorruptFileError(f"a model without {key}", found=f"{whole!r:.80}")
+                found += whole[key]
+        own = {k: v for k, v in config.items() if k != "layers"}
         merge = self.row({**body[0], "config": own})
-        merge = {**merge, "name": merge["config"]["name"], "inbound_nodes": [ends]}
+        merge = {**merge, "name": own.get("name") or "merge", "inbound_nodes": [ends]}
         return _chained(row, [*rows, merge], inputs, [self.row(r) for r in body[1:]])
 
 
@@ -293,6 +299,15 @@ def _input_before(row: Config) -> Config:
     }
 
 
+def _check(row: Any) -> None:
+    if not isinstance(row, dict) or not isinstance(row.get("class_name"), str) or not isinstance(
+        row.get("config"), dict | list
+    ):
+        raise CorruptFileError(
+            "no serialised layer", expected="class_name and config", found=f"{row!r:.80}"
+        )
+
+
 def _inputs_of(row: Config) -> list[Any]:
     """The references to a nested model's inputs; none where it is no Model."""
     body = row.get("config")
@@ -305,7 +320,7 @@ def _functional(row: Config) -> Config:
     if isinstance(row["config"], dict):
         return row["config"]
     rows = row["config"]
-    if not rows or rows[0]["class_name"] != "InputLayer":
+    if not rows or rows[0].get("class_name") != "InputLayer":
         raise ConversionError("a model within a Merge that does not say what it is applied to")
     name = rows[0]["config"]["name"]
     start = {**rows[0], "name": name, "inbound_nodes": []}
@@ -316,9 +331,12 @@ def _chained(row: Config, before: list[Config], inputs: list[Any], rows: list[An
     """A Model's config: ``before``, and ``rows`` one after the other upon the last of it."""
     layers = list(before)
     if not layers:  # the first of ``rows`` is a model with several inputs
-        inner = {r["name"]: r for r in rows[0]["config"]["layers"]}
-        layers += [inner[ref[0]] for ref in inputs]
-        inputs = [[ref[0], 0, 0] for ref in inputs]
+        inner = {r.get("name"): r for r in rows[0]["config"]["layers"] if isinstance(r, dict)}
+        names = [ref[0] if isinstance(ref, list) and ref else None for ref in inputs]
+        if any(name is None or name not in inner for name in names):
+            raise CorruptFileError("a model of inputs that it has not", found=f"{inputs!r:.80}")
+        layers += [inner[name] for name in names]
+        inputs = [[name, 0, 0] for name in names]
         node: list[Any] = inputs
     else:
         node = [[layers[-1]["name"], 0, 0]]
@@ -326,7 +344,8 @@ def _chained(row: Config, before: list[Config], inputs: list[Any], rows: list[An
         body = each["config"]
         nested = isinstance(body, list) or "layers" in body
         name = each.get("name") or (None if isinstance(body, list) else body.get("name"))
-        name = name or f"{each['class_name'].lower()}_{count}"
+        if not name or each.get("nameless"):
+            name, each = f"{each['class_name'].lower()}_{count}", {**each, "nameless": True}
         layers.append({**each, "name": name, "inbound_nodes": [node]})
         node = [[name, int(nested), 0]]
     name = row.get("name") or "model"

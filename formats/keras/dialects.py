@@ -98,6 +98,36 @@ def normalise(class_name: str, config: Config, major: int) -> tuple[str, Config]
     return class_name, result
 
 
+def is_multi_backend(keras_version: str | None, major: int) -> bool:
+    """Whether a version is of the Keras that was no part of TensorFlow: 1.x, and 2.0 to 2.3."""
+    if major != 2 or keras_version is None:
+        return major == 1
+    parts = keras_version.split(".")
+    return parts[0] == "2" and parts[1:2] in (["0"], ["1"], ["2"], ["3"]) and (
+        not keras_version.endswith("-tf")
+    )
+
+
+def settle_multi_backend(class_name: str, config: Config) -> None:
+    """Say in ``config``, in place, where the Keras of many backends meant another thing:
+
+        Bidirectional      hidden steps of a sequence repeat the output before, and are not zero
+        UpSampling2D       bilinear interpolation from the corners of the pixels
+
+    Source: Keras 2.3.1, wrappers.py and tensorflow_backend.py, resize_images; tf.keras of
+    TensorFlow 1.15, the same.
+    """
+    if class_name == "Bidirectional":
+        for key in ("layer", "backward_layer"):
+            if _is_wrapped(config.get(key)) and isinstance(config[key]["config"], dict):
+                config[key]["config"].setdefault("zero_output_for_mask", False)
+    if class_name == "UpSampling2D" and config.get("interpolation") == "bilinear":
+        config["half_pixel_centers"] = False
+    for key in WRAPPED:
+        if _is_wrapped(config.get(key)) and isinstance(config[key]["config"], dict):
+            settle_multi_backend(config[key]["class_name"], config[key]["config"])
+
+
 def specialise(class_name: str, config: Config, major: int, *, module: str | None = None) -> Config:
     """The twin of ``normalise``: the config that ``major``'s layer of this class accepts.
 
@@ -144,6 +174,8 @@ def _idle(class_name: str, key: str, value: Any) -> bool:
 
 
 def _says_nothing(class_name: str, key: str, value: Any) -> bool:
+    if key == "half_pixel_centers":
+        return value is True
     if value is None or value is False or key in _IDLE or value in _NEUTRAL.get(key, ()):
         return True
     return key == "trainable" or (class_name == "Lambda" and key in _LAMBDA)

@@ -239,9 +239,9 @@ def _name_models(network: Network, stored: Iterable[str]) -> None:
     """Name the models that a Sequential's config holds without names, as Keras up to 2.1 writes
     it: as the file's groups are called that no layer claims, in their order.
     """
-    known = {layer.name for layer in network.layers}
+    nameless = [layer for layer in network.layers if layer.extras.pop("nameless", False)]
+    known = {layer.name for layer in network.layers} - {layer.name for layer in nameless}
     free = [name for name in stored if name not in known]
-    nameless = [x for x in network.layers if x.network is not None and x.name not in set(stored)]
     if len(free) != len(nameless):
         return
     names = {layer.name: name for layer, name in zip(nameless, free, strict=True)}

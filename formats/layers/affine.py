@@ -141,12 +141,13 @@ class Sums:
 
     Args:
         view: the graph.
-        outside: for a row of a sequence, read in the loop, the sequence; None for other tensors.
+        outside: for a row of a sequence that is read in the loop the sequence, and what to call
+            it as a source of products; None for other tensors.
         size: the size of the last axis of a tensor that stands beside others.
     """
 
     def __init__(
-        self, view: View, outside: Callable[[str], str | None],
+        self, view: View, outside: Callable[[str], tuple[str, str] | None],
         size: Callable[[str], int | None],
     ) -> None:  # fmt: skip
         self.view, self.outside, self.size = view, outside, size
@@ -210,11 +211,13 @@ class Sums:
             if node.op == "Split":
                 each = size // count
                 return axis, port * each, (port + 1) * each, 0
-            spans = self.view.ints(node.inputs[1])
-            if spans is None or any(span is None or span < 0 for span in spans):
+            stated = self.view.ints(node.inputs[1]) or [None]
+            spans = [span for span in stated if span is not None]
+            if len(spans) < len(stated) or spans.count(-1) > 1 or port >= len(spans):
                 return None
-            start = sum(span or 0 for span in spans[:port])
-            return axis, start, start + (spans[port] or 0), 0
+            spans = [size - sum(spans) - 1 if span == -1 else span for span in spans]
+            start = sum(spans[:port])
+            return axis, start, start + spans[port], 0
         return self._strided(node, rank, sizes) if node.op == "StridedSlice" else None
 
     def _strided(
@@ -257,10 +260,9 @@ class Sums:
             if number is not None and (row is None or row.width == 1):
                 return Affine(offset=float(number))
             return Affine(biases=((row,),)) if row is not None and row.height == 1 else None
-        sequence = self.outside(tensor)
-        if sequence is not None:
-            before = self.before(sequence, depth + 1)
-            return alone if before is None else before
+        taken = self.taken_before(tensor)
+        if taken is not None:
+            return taken
         node = self.view.producer(tensor)
         if node is None or depth > _MAX_DEPTH:
             return alone
@@ -325,24 +327,81 @@ class Sums:
             if len(kept) != 1:
                 break
             tensor = kept[0]
-        return self.outside(tensor) or self.view.resolve(tensor)
+        row = self.outside(tensor)
+        return row[1] if row else self.view.resolve(tensor)
 
-    def before(self, tensor: str, depth: int) -> Affine | None:
-        """The sum that a sequence is, if it is one: a product taken before the loop."""
+    def taken_before(self, tensor: str) -> Affine | None:
+        """The sum that a row of a sequence is, where it was taken before the loop."""
+        row = self.outside(tensor)
+        found = self.before(row[0]) if row else None
+        if row is None or found is None:
+            return None
+        sequence, called = row
+        mark = called.removesuffix(sequence)
+        products = {mark + source: blocks for source, blocks in found.products.items()}
+        return dataclasses.replace(found, products=products)
+
+    def before(self, tensor: str, depth: int = 0) -> Affine | None:
+        """The sum that a whole sequence is, if it is one: a product taken before the loop."""
         node = self.view.producer(tensor)
         if node is None or depth > _MAX_DEPTH:
             return None
-        if node.op in ("Transpose", "ReverseV2"):
+        if (row := self.block(tensor)) is not None:
+            return Affine(biases=((row,),)) if row.height == 1 else None
+        if node.op == "Reshape":
             found = self.before(node.inputs[0], depth + 1)
-            return None if found is None else _moved(found, node)
-        return None
+            shape = self.view.shape(node.name)
+            return found if found and shape and shape[-1] == found.width else None
+        if node.op in ("AddV2", "BiasAdd"):
+            parts = [self.before(i, depth + 1) for i in node.inputs]
+            return parts[0] + parts[1] if parts[0] and parts[1] else None
+        if node.op == "ConcatV2":
+            return self._beside(node, depth)
+        if node.op != "MatMul":
+            return None
+        kernel = self.block(node.inputs[1])
+        source = self._rows(node.inputs[0])
+        if kernel is None or source is None or self.view.attr(node, "transpose_b"):
+            return None
+        return Affine({source: (kernel,)})
+
+    def _beside(self, node: Node, depth: int) -> Affine | None:
+        """Sums beside each other, as one sum of blocks that stand beside each other."""
+        shape = self.view.shape(node.name)
+        axis = self.view.scalar(node.inputs[-1])
+        if shape is None or axis is None or axis not in (-1, len(shape) - 1):
+            return None
+        parts = [self.before(i, depth + 1) for i in node.inputs[:-1]]
+        first = parts[0]
+        if first is None:
+            return None
+        for part in parts:
+            if part is None or part.products.keys() != first.products.keys():
+                return None
+            if len(part.biases) != len(first.biases):
+                return None
+        whole = [part for part in parts if part is not None]
+        products = {
+            source: blocks_of([part.products[source] for part in whole])
+            for source in first.products
+        }
+        biases = zip(*(part.biases for part in whole), strict=True)
+        return Affine(products, tuple(blocks_of(rows) for rows in biases))
+
+    def _rows(self, tensor: str) -> str | None:
+        """The sequence (batch, time, features) of which ``tensor`` has the rows of all times."""
+        tensor = self.view.resolve(tensor)
+        node = self.view.producer(tensor)
+        if node is None or node.op != "Reshape":
+            return None
+        before, after = self.view.shape(node.inputs[0]), self.view.shape(tensor)
+        if before is None or after is None or (len(before), len(after)) != (3, 2):
+            return None
+        same = before[-1] is not None and before[-1] == after[-1]
+        return self.view.resolve(node.inputs[0]) if same else None
 
 
 _MASKS = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
-
-
-def _moved(found: Affine, node: Node) -> Affine | None:
-    return None
 
 
 def _operand(node: Node) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from modelfmt.errors import MismatchError, located
 from modelfmt.layers import cudnn, legacy, lora
+from modelfmt.layers.parts import parts_of
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Network
 from modelfmt.tensor import Tensor
@@ -90,7 +91,13 @@ def _turn_kernels(layer: Layer) -> None:
     """Undo Theano's convention, in place: it convolves where TensorFlow correlates, so its
     kernels are stored turned by half a turn. Source: Keras, ``convert_kernel``.
     """
-    for name in codec_for(layer).turned_by_theano:
+    codec = codec_for(layer)
+    inside = [
+        f"{place}/{name}"
+        for place, inner in parts_of(layer.config, codec.wraps)
+        for name in codec_for(inner).turned_by_theano
+    ]
+    for name in (*codec.turned_by_theano, *inside):
         if name in layer.weights:
             layer.weights[name] = _turned(layer.weights[name])
 

@@ -137,7 +137,8 @@ class SimpleRNNCell(_Gated):
     def step(
         self, layer: Layer, x: str, states: Sequence[str], graph: GraphBuilder
     ) -> tuple[str, list[str]]:
-        total = self.sums(layer, x, states[0], graph)
+        of_x = biased(layer, product(layer, "kernel", x, graph), graph)
+        total = graph.op("AddV2", of_x, product(layer, "recurrent_kernel", states[0], graph))
         output = write_activation(layer.config["activation"], total, graph)
         return output, [output]
 

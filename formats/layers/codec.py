@@ -28,12 +28,14 @@ class Claim:
         config: entries that differ from, or are not among, the codec's defaults.
         weights: canonical name to stored tensor.
         nodes: every node that the layer accounts for; the output's own among them.
+        mask: the mask (batch, time) of the first input that the layer heeds, if it does.
     """
 
     inputs: tuple[str, ...]
     config: Config
     weights: Mapping[str, Tensor]
     nodes: tuple[str, ...]
+    mask: str | None = None
 
 
 class TensorName(str):
@@ -93,6 +95,10 @@ class LayerCodec:
     wraps: ClassVar[tuple[str, ...]] = ()
     note: ClassVar[str] = ""
     takes_literals: ClassVar[bool] = False
+    #: The Keras majors that cast the tensors a layer is applied to, as its dtype policy says.
+    autocast: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Whether it computes in float32 where its policy is of half precision.
+    computes_in_float32: ClassVar[bool] = False
     #: The kernels that files of the Theano backend store turned by half a turn.
     turned_by_theano: ClassVar[tuple[str, ...]] = ()
     #: The op types that ``recognise`` may be offered; where empty, the templates' roots.

@@ -100,6 +100,7 @@ class _ConvLSTM(of_cell(ConvLSTMCell)):  # type: ignore[misc]
     """A ConvLSTMCell in a loop, over ``rank`` axes besides time."""
 
     rank: ClassVar[int]
+    turned_by_theano = ("kernel", "recurrent_kernel")
 
     def write(
         self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, initial_state: Any = None

@@ -14,7 +14,7 @@ from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.codec import Derived, LayerCodec
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.template import Field, Hole, Input, Match, Weight, X, one_of, op
+from modelfmt.layers.template import Field, Hole, Input, Match, Template, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
 
 
@@ -142,6 +142,15 @@ class Rescaling(LayerCodec):
         return [None] if lost else super().masks(layer, inputs, outputs, graph)
 
 
+def _seen(x: Input, axis: int) -> Template:
+    """Where any feature of a step differs from the value that hides it."""
+    return op("Any", op("NotEqual", x, Field("mask_value")), [axis], keep_dims=True)
+
+
+#: Keras 1 counts the last axis from the front.
+_SEEN = one_of(_seen(X, -1), _seen(Input(rank=3), 2))
+
+
 @register_layer
 class Masking(LayerCodec):
     """Masking.  y = x where any feature of a step differs from mask_value, else 0; and the mask
@@ -153,6 +162,10 @@ class Masking(LayerCodec):
     class_name = "Masking"
     supports_masking = True
     config = {"mask_value": 0.0}
+    also_read = (
+        op("Mul", X, op("Cast", _SEEN)), op("Mul", X, op("Cast", op("Cast", _SEEN))),
+        op("SelectV2", _SEEN, X, 0.0), op("SelectV2", _SEEN, X, op("ZerosLike", X)),
+    )  # fmt: skip
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         seen = graph.op("Any", self._differs(layer, inputs[0], graph), [-1], keep_dims=True)

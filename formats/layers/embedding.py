@@ -33,6 +33,12 @@ def _repaired(ids: Any) -> Any:
     )
 
 
+#: Ids as they are looked up. Models of tf.keras 2 cast what they get to floats, and back here.
+_IDS = one_of(
+    _repaired(_CAST), _repaired(X), op("Cast", op("Cast", X)), _CAST, X
+)
+
+
 @register_layer
 class Embedding(LayerCodec):
     """Embedding.  y[...] = embeddings[x[...]]
@@ -53,7 +59,7 @@ class Embedding(LayerCodec):
         "mask_zero": False, "sparse": False,
     }  # fmt: skip
     also_read: ClassVar[Sequence[Template]] = (
-        op("GatherV2", Weight("embeddings"), one_of(_repaired(_CAST), _repaired(X), _CAST, X), 0),
+        op("GatherV2", Weight("embeddings"), _IDS, 0), op("Gather", Weight("embeddings"), _IDS),
     )
 
     def refine(self, match: Match, graph: View) -> Match | None:

@@ -241,7 +241,7 @@ class CenterCrop(ImageCodec):
         small = (rows is not None and rows < height) or (cols is not None and cols < width)
         if small:
             return [_upsized(x, height, width, graph)]
-        if graph.keras_major == 2 and None in (rows, cols):
+        if None in (rows, cols):
             return [_either(x, height, width, graph)]
         return [_middle(x, height, width, graph)]
 
@@ -251,31 +251,24 @@ def _upsized(x: str, height: int, width: int, graph: GraphBuilder) -> str:
 
 
 def _middle(x: str, height: int, width: int, graph: GraphBuilder) -> str:
-    """The middle, of images of which Keras 3 knows, or takes for granted, that they are larger."""
-    starts: list[Extent] = []
-    for axis, size in ((1, height), (2, width)):
-        old = extent(x, axis, graph)
-        starts.append(
-            (old - size) // 2 if isinstance(old, int)
-            else graph.op("FloorDiv", graph.op("Sub", old, size), 2)
-        )  # fmt: skip
-    ends = [start + size if isinstance(start, int) else graph.op("AddV2", start, size)
-            for start, size in zip(starts, (height, width), strict=True)]  # fmt: skip
-    return graph.op(
-        "StridedSlice", x, packed([0, *starts], graph), packed([0, *ends], graph), [1, 1, 1],
-        begin_mask=1, end_mask=1,
-    )  # fmt: skip
+    """The middle, of images that are known to be as large at least."""
+    sides = _Sides(x, height, width, graph)
+    top, left = sides.half(sides.rows, height), sides.half(sides.cols, width)
+    return cut(x, top, left, height, width, graph)
 
 
 def _either(x: str, height: int, width: int, graph: GraphBuilder) -> str:
-    """Of images of unknown size the middle, or what is left of smaller ones; no branch is needed:
-    both are a part of the images, resized to where it is to go.
+    """Of images of unknown size the middle, or of smaller ones the most that has the form.
 
-    A part that has the size already is not changed by resizing it.
+    No branch is needed: both are a part of the images, resized to where it is to go, and a part
+    that has the size already is not changed by that. (Traced, Keras 3 takes images of unknown size
+    for large ones and cuts nonsense out of smaller ones; called eagerly, it does the same as here.)
     """
     sides = _Sides(x, height, width, graph)
     rows, cols = sides.fitting()
     most = sides.least(sides.rows, rows), sides.least(sides.cols, cols)
+    if graph.keras_major == 3:
+        most = sides.most(most[0], 1), sides.most(most[1], 1)
     large = graph.op(
         "LogicalAnd", graph.op("GreaterEqual", sides.rows, height),
         graph.op("GreaterEqual", sides.cols, width),

@@ -92,6 +92,7 @@ class BatchNormalization(LayerCodec):
 
     class_name = "BatchNormalization"
     supports_masking = True
+    computes_in_float32 = True
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     optional_weights = {"gamma": "scale", "beta": "center"}
     non_trainable = ("moving_mean", "moving_variance")
@@ -125,7 +126,7 @@ class BatchNormalization(LayerCodec):
             )
         rank = len(shape)
         axes = axes_of(layer.config["axis"], rank)
-        if axes == [3] and rank == 4:
+        if axes == [3] and rank == 4 and graph.dtype(inputs[0]).name == "float32":
             return [_FUSED.write(layer, inputs, graph)]
         chain = _SHIFTED if "beta" in layer.weights else _UNSHIFTED
         if axes == [rank - 1]:

@@ -8,13 +8,14 @@ reads one of its interior tensors. What feeds a claim is walked next, down to th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import activation_of
 from modelfmt.layers.codec import Claim, LayerCodec
+from modelfmt.layers.mask_recognition import mask_nodes, settle_masks
 from modelfmt.layers.naming import layer_names, scope_of
 from modelfmt.layers.registry import codecs
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
@@ -47,6 +48,7 @@ def recognise(
             "the graph has no outputs: something reads every tensor", hint="Pass --outputs T,.."
         )
     found = _claims(view)
+    settle_masks(found, view)
     called = input_names or {}
     inputs = [_input_layer(tensor, called.get(tensor), view) for tensor in view.inputs]
     names = layer_names(found, view)
@@ -86,6 +88,7 @@ def _claims(view: View) -> list[Recognised]:
     todo: list[tuple[str, bool]] = [(tensor, False) for tensor in reversed(view.outputs)]
     inputs = set(view.inputs)
     entered: set[str] = set()
+    masking: set[str] = set()
     while todo:
         tensor, leaving = todo.pop()
         if leaving:
@@ -98,12 +101,14 @@ def _claims(view: View) -> list[Recognised]:
         if node is None or view.constant(tensor) is not None:
             unclaimed[parse_input(tensor).node] = None
             continue
-        best = _best_claim(tensor, by_root.get(node.op, ()), view)
+        best = _best_claim(tensor, by_root.get(node.op, ()), view, masking)
         if best is None:
             unclaimed[node.name] = None
             following: Iterable[str] = _data(node, view)
         else:
             settled[tensor] = best
+            if best.claim.mask is not None:
+                masking |= mask_nodes(best.claim.mask, view)
             following = best.claim.inputs
         todo.append((tensor, True))
         todo.extend((view.resolve(i), False) for i in reversed(list(following)))
@@ -112,23 +117,28 @@ def _claims(view: View) -> list[Recognised]:
     return [settled[tensor] for tensor in order]
 
 
-def _best_claim(tensor: str, offered: Iterable[LayerCodec], view: View) -> Recognised | None:
+def _best_claim(
+    tensor: str, offered: Iterable[LayerCodec], view: View, masking: Set[str]
+) -> Recognised | None:
     best: Recognised | None = None
     for codec in offered:
         claim = codec.recognise(tensor, view)
         if claim is None or (best and len(claim.nodes) <= len(best.claim.nodes)):
             continue
-        if not _escapes(claim, tensor, view):
+        if not _escapes(claim, tensor, view, masking):
             best = Recognised(codec, claim, tensor)
     return best
 
 
-def _escapes(claim: Claim, tensor: str, view: View) -> bool:
-    """Whether something outside the claim reads one of its interior tensors."""
+def _escapes(claim: Claim, tensor: str, view: View, masking: Set[str]) -> bool:
+    """Whether something outside the claim reads one of its interior tensors.
+
+    The nodes ``masking`` make masks of layers that are found already.
+    """
     inside = set(claim.nodes)
     root = parse_input(tensor).node
     return any(
-        view.consumers.get(node, set()) - inside
+        view.consumers.get(node, set()) - inside - masking
         or any(parse_input(o).node == node for o in view.outputs)
         for node in inside - {root}
     )

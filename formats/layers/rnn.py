@@ -20,11 +20,14 @@ from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.function_builder import FunctionBuilder, while_loop
+from modelfmt.graphs.view import View
 from modelfmt.layers.cells import CellCodec, GRUCell, LSTMCell, SimpleRNNCell, cell_codec
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.extents import extent
 from modelfmt.layers.parts import names_of_parts, part, untrained_of_parts
 from modelfmt.layers.registry import codec_for, register_layer
+from modelfmt.layers.rnn_both_ways import MERGING, both_ways
+from modelfmt.layers.rnn_recognition import ROOTS, recurrent
 from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
 
@@ -35,15 +38,25 @@ _LOOP = {
 
 
 class Recurrent(LayerCodec):
-    """What all recurrent layers do, whatever their cell."""
+    """What all recurrent layers do, whatever their cell.
+
+    Unrolled or not, and with a memory from call to call or not, a graph computes the same.
+    """
 
     arity = None
     arguments = frozenset({"initial_state"})
     parameters = ("sequences", "initial_state", "mask", "training")
+    scopes = ("PartitionedCall", "StatefulPartitionedCall", "while")
 
     def cell_of(self, layer: Layer) -> Layer:
         """The cell, with its weights."""
         raise NotImplementedError
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Neither unrolled nor stateful."""
+        (form,) = super().canonical(layer, shapes)
+        form.config = {k: v for k, v in form.config.items() if k not in ("unroll", "stateful")}
+        return [form]
 
     def write(
         self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, initial_state: Any = None
@@ -211,6 +224,10 @@ class _OfOneCell(Recurrent):
     """A layer whose config is that of its cell, and more."""
 
     cell: ClassVar[type[CellCodec]]
+    root_ops = ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        return recurrent(self.class_name, tensor, graph)
 
     def cell_of(self, layer: Layer) -> Layer:
         config = {key: layer.config[key] for key in self.cell.config}
@@ -280,6 +297,40 @@ class Bidirectional(LayerCodec):
     arguments = frozenset({"initial_state"})
     parameters = ("sequences", "initial_state", "mask", "training")
     config = {"merge_mode": "concat"}
+    root_ops = MERGING
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = both_ways(tensor, graph)
+        if found is None:
+            return None
+        config: Config = {"merge_mode": found.mode}
+        weights: dict[str, Tensor] = {}
+        given: list[str] = []
+        ways = dict(zip(_WAYS, (found.forward, found.backward), strict=True))
+        for key, way in ways.items():
+            inner = Layer(way.class_name, way.class_name.lower(), dict(way.claim.config))
+            full = codec_for(inner).completed(inner.config, way.claim.weights)
+            if "zero_output_for_mask" not in way.claim.config:  # as ``_named`` has it
+                del full["zero_output_for_mask"]
+            config["layer" if key == _WAYS[0] else key] = {
+                "module": LayerCodec.module, "class_name": way.class_name,
+                "config": {"name": inner.name, **full}, "registered_name": None,
+            }  # fmt: skip
+            weights.update((f"{key}/{name}", w) for name, w in way.claim.weights.items())
+            given.extend(way.claim.inputs[1:])
+        forward = found.forward.claim
+        inputs = (forward.inputs[0], *given)
+        return Claim(inputs, config, weights, found.nodes, forward.mask)
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """With what each way's layer says, but for its name."""
+        whole = dataclasses.replace(layer, config=_both(layer.config))
+        config: Config = {"merge_mode": layer.config["merge_mode"]}
+        for way in _WAYS:
+            inner = part(whole, way)
+            (form,) = codec_for(inner).canonical(inner, shapes)
+            config[way] = {"class_name": inner.class_name, "config": form.config}
+        return [dataclasses.replace(layer, config=config)]
 
     def weight_names(self, config: Config) -> tuple[str, ...]:
         return names_of_parts(_both(config), _WAYS)

@@ -66,6 +66,8 @@ class LayerNormalization(LayerCodec):
     """
 
     class_name = "LayerNormalization"
+    autocast = (2,)
+    computes_in_float32 = True
     supports_masking = True
     weights = ("gamma", "beta")
     optional_weights = {"gamma": "scale", "beta": "center"}
@@ -112,6 +114,8 @@ class GroupNormalization(LayerCodec):
     """
 
     class_name = "GroupNormalization"
+    autocast = (2,)
+    computes_in_float32 = True
     supports_masking = True
     weights = ("gamma", "beta")
     optional_weights = {"gamma": "scale", "beta": "center"}
@@ -156,6 +160,7 @@ class RMSNormalization(LayerCodec):
     """
 
     class_name = "RMSNormalization"
+    computes_in_float32 = True
     weights = ("scale",)
     config = {"axis": -1, "epsilon": 1e-6}
 

@@ -158,7 +158,7 @@ def widths(ngrams: Any) -> list[int]:
 
 
 def _standardized(x: str, how: Any, graph: GraphBuilder) -> str:
-    if how is not None and how not in {*_LOWER, *_STRIP}:
+    if how is not None and how not in (*_LOWER, *_STRIP):
         raise ConversionError(
             "a function of the user's that standardizes text", found=f"{how!r:.80}"
         )

@@ -78,7 +78,7 @@ class UpSampling2D(UpSampling):
 
     class_name = "UpSampling2D"
     rank = 2
-    config = {**UpSampling.config, "interpolation": "nearest"}
+    config = {**UpSampling.config, "interpolation": "nearest", "half_pixel_centers": True}
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """Channels first is a layer between two Permutes."""
@@ -101,7 +101,8 @@ class UpSampling2D(UpSampling):
             )  # fmt: skip
         elif method in _RESIZERS:
             name, centred = _RESIZERS[method]
-            attrs: dict[str, Any] = {"half_pixel_centers": True} if centred else {}
+            half = centred and layer.config["half_pixel_centers"]
+            attrs: dict[str, Any] = {"half_pixel_centers": True} if half else {}
             y = graph.op(name, x, packed(sizes, graph), **attrs)
         else:
             raise ConversionError(

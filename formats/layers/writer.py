@@ -13,6 +13,7 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.codec import LayerCodec, TensorName, require_inputs
+from modelfmt.layers.policies import write_under_policy
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order, parents
 
@@ -164,12 +165,11 @@ def _write_call(
     if codec.arity is not None:
         require_inputs(layer, inputs, codec.arity)
     with _masked(inputs, mask, graph) as applied:
-        write: Callable[..., list[str]] = codec.write
         if mask is None and _drops_masks(codec, given, graph):
             with _masked(inputs, [None] * len(inputs), graph):
-                made = write(completed, applied, graph, **given)
+                made = write_under_policy(completed, codec, applied, given, graph)
         else:
-            made = write(completed, applied, graph, **given)
+            made = write_under_policy(completed, codec, applied, given, graph)
         made = _with_masks(made, codec.masks(completed, applied, made, graph), graph)
     if listener is not None:
         _tell(listener, completed, layer, inputs, given, made)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -47,6 +49,7 @@ _BOMB_BYTES, _BOMB_RATIO = 64 << 20, 1000
 _ENCRYPTED = 0x1
 _DIRECTORY_END = 22 + 0xFFFF  # the end record and the longest comment
 _CHUNK = 1 << 20
+_HELD = 8 << 20  # of what is unpacked, so much is held in memory
 
 
 def is_archive(prefix: bytes | bytearray | memoryview) -> bool:
@@ -94,6 +97,9 @@ class ArchiveReader:
 
     def _checked(self, infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         found: dict[str, zipfile.ZipInfo] = {}
+        size, packed = self.file.size, [info.compress_size for info in infos]
+        if sum(packed) > size and max(packed) <= size:  # the same bytes, unpacked again and again
+            raise UnsafeFileError("the archive's members overlap", where=self._where(None))
         for info in infos:
             name = info.filename
             # orig_filename: zipfile cuts names at a NUL byte.
@@ -157,11 +163,35 @@ class ArchiveReader:
         self._check_size(info)
         return b"".join(self._inflate(info))
 
-    def _check_size(self, info: zipfile.ZipInfo) -> None:
-        if info.file_size > _BOMB_BYTES and info.file_size > _BOMB_RATIO * info.compress_size:
+    def check_ratio(self, name: str, size: int, ratio: int) -> None:
+        """Raise UnsafeFileError for a member above ``size`` bytes and ``ratio`` times its own."""
+        self._check_size(self._info(name), size, ratio)
+
+    def spilled(self, name: str) -> FileSpan | bytes:
+        """As ``member``; what is large and compressed is unpacked to a temporary file instead."""
+        info = self._info(name)
+        if info.compress_type == zipfile.ZIP_STORED or info.file_size < _HELD:
+            return self.member(name)
+        self._check_size(info)
+        folder = tempfile.mkdtemp(prefix="modelfmt-")
+        path = os.path.join(folder, "member")
+        try:
+            with open(path, "xb") as file:
+                for chunk in self._inflate(info):
+                    file.write(chunk)
+            source = SourceFile(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # what is open stays readable
+        source.path = self.file.path  # for errors
+        return source.span()
+
+    def _check_size(
+        self, info: zipfile.ZipInfo, size: int = _BOMB_BYTES, ratio: int = _BOMB_RATIO
+    ) -> None:
+        if info.file_size > size and info.file_size > ratio * info.compress_size:
             raise UnsafeFileError(
                 "the member unpacks to an absurd size", where=self._where(info.filename),
-                expected=f"at most {_BOMB_RATIO} times its {info.compress_size} bytes",
+                expected=f"at most {ratio} times its {info.compress_size} bytes",
                 found=f"{info.file_size} bytes",
             )
 

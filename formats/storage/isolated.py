@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from modelfmt.errors import CorruptFileError, ModelFormatError, UnsafeFileError, Where
 
-#: What a file gets: so many seconds, and one more for so many bytes.
-SECONDS, BYTES_A_SECOND = 10.0, 5_000_000
+#: What a file gets: so many seconds of computing, and one more for so many bytes. On a busy
+#: machine that may take several times as long by the clock.
+SECONDS, BYTES_A_SECOND, BUSY = 10.0, 5_000_000, 6
 #: What it may take beyond the libraries: so much, and three times its size (one of them mapped).
 MEMORY = 1 << 30
 
@@ -55,7 +58,8 @@ def read_isolated(
             process registered (layers) or patched, the child does not know.
         path: the file.
         arguments: plain JSON.
-        seconds: the limit; by default 10, and one more for every 5 MB of the file.
+        seconds: the limit, of CPU time where there are signals; by default 10, and one more for
+            every 5 MB of the file.
 
     Returns:
         The function's result: plain JSON, errors of ours among it.
@@ -68,6 +72,9 @@ def read_isolated(
     """
     size = os.path.getsize(path) if os.path.isfile(path) else 0
     limit = SECONDS + size / BYTES_A_SECOND if seconds is None else seconds
+    endless = CorruptFileError(
+        f"reading it came to no end within {limit:g} s, and was stopped", where=Where(path)
+    )
     task = {
         "path": sys.path, "target": [function.__module__, function.__qualname__],
         "arguments": [path, *arguments], "memory": MEMORY + 3 * size, "seconds": limit,
@@ -76,12 +83,13 @@ def read_isolated(
     try:
         done = subprocess.run(
             [sys.executable, "-c", _START], input=json.dumps(task), capture_output=True,
-            encoding="utf-8", errors="replace", timeout=limit, check=False,
+            encoding="utf-8", errors="replace", check=False,
+            timeout=limit * BUSY if hasattr(signal, "SIGXCPU") else limit,
         )
     except subprocess.TimeoutExpired:
-        raise CorruptFileError(
-            f"reading it came to no end within {limit:g} s, and was stopped", where=where
-        ) from None
+        raise endless from None
+    if hasattr(signal, "SIGXCPU") and done.returncode == -signal.SIGXCPU:
+        raise endless
     if done.returncode < 0:
         raise CorruptFileError(
             f"reading it killed the process that did so ({_name(-done.returncode)})", where=where
@@ -135,8 +143,8 @@ def _limit(memory: int | None, seconds: float) -> None:
         import resource
     except ImportError:  # Windows
         return
-    # Of an orphan nobody watches the clock.
-    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: int(seconds) + 10}
+    used = time.process_time()  # by imports
+    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: math.ceil(used + seconds)}
     if memory is not None and os.path.exists("/proc/self/statm"):
         with open("/proc/self/statm", encoding="ascii") as file:
             taken = int(file.read().split()[0]) * resource.getpagesize()

@@ -51,7 +51,8 @@ from modelfmt.surgery.parts import Names, Parts, Record
 _STORED, _DEFLATED = 0, 8
 _LEVELS = (6, 9, 1, 5, 8, 7, 4, 3, 2)  # the usual ones first
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_TEXT = 64 << 20  # above it a JSON is a file like any other
+# Above it a JSON is a file like any other, or where it compresses so well that it may be a bomb.
+_TEXT, _SMALL, _RATIO = 64 << 20, 1 << 20, 200
 
 
 def explode_archive(path: str, folder: str) -> Record:
@@ -106,7 +107,8 @@ def _explode_member(
 ) -> tuple[Record | None, str]:
     """A member's parts; or None, and why it stays in the skeleton."""
     extension = os.path.splitext(member.name)[1]
-    if extension == ".json" and member.size <= _TEXT and member.method in (_STORED, _DEFLATED):
+    is_text = member.size <= min(_TEXT, max(_SMALL, _RATIO * member.packed))
+    if extension == ".json" and is_text and member.method in (_STORED, _DEFLATED):
         record = _explode_json(archive, member, folder, names)
         if record is not None:
             return record, ""

@@ -41,7 +41,9 @@ def graph_findings(
     nodes: dict[str, Node] = {}
     for name in graph:
         try:
-            nodes[name] = graph[name]
+            node = graph[name]
+            dict(node.attrs)  # each is decoded, those of unknown ops too
+            nodes[name] = node
         except ModelFormatError as error:
             yield error
     known = {*graph, *arguments}

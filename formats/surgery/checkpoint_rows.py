@@ -1,8 +1,7 @@
 """What dump says of a checkpoint, as plain data.
 
     version   1 or 2
-    prefix    what its files have in common, from the folder
-    files     [{"name", "nbytes"}], the shards, then the index
+    files     [{"name", "nbytes"}], the shards, then the index: what their names add to the prefix
     slices    {key: ["0,10:-", ...]} of partitioned tensors: start,length for each axis, - all of it
     state     {"latest", "all"} of the file ``checkpoint`` beside it, null where there is none
     objects   of an object-based one: {"count", "variables", "slots", "configs",
@@ -35,9 +34,8 @@ def checkpoint_row(checkpoint: Checkpoint) -> Row:
     reader = checkpoint.reader
     return {
         "version": checkpoint.version,
-        "prefix": os.path.basename(checkpoint.prefix),
         "files": [
-            {"name": os.path.basename(name), "nbytes": os.path.getsize(name)}
+            {"name": name.removeprefix(checkpoint.prefix), "nbytes": os.path.getsize(name)}
             for name in reader.files
         ],
         "slices": _slices(checkpoint),

@@ -21,7 +21,9 @@ from modelfmt.graphs.view import View
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
 from modelfmt.network import Network
+from modelfmt.ops.opages import Version, parse_version
 from modelfmt.storage.output import check_output
+from modelfmt.surgery.batches import fix_batch, with_batch
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.surgery.stated import stated_or_recognised
 from modelfmt.tensor import Tensor
@@ -66,6 +68,8 @@ def convert(
     outputs: Sequence[str] | None = None,
     signature: str | None = None,
     tags: Sequence[str] | None = None,
+    freeze_batch: int | None = None,
+    target_tf: str | None = None,
     force: bool = False,
 ) -> Conversion:
     """Convert a model file.
@@ -82,6 +86,8 @@ def convert(
         signature: of a .meta or SavedModel, where neither inputs nor outputs are given;
             ``serving_default`` where left out, else the only one.
         tags: of a SavedModel's MetaGraph; ``serve`` where left out.
+        freeze_batch: the size that the batch dimension of every input gets.
+        target_tf: a release of TensorFlow, such as "1.12", that is to read a written graph.
         force: replace an existing output.
 
     Returns:
@@ -104,7 +110,12 @@ def convert(
             "no such target", expected="--keras 2 (.h5 and SavedModel only) or 3", found=keras
         )
     check_output(destination, force=force)
-    target = _Target(destination, kind, keras, force)
+    version = None if target_tf is None else parse_version(target_tf)
+    if version is not None and kind not in _OF_GRAPHS:
+        raise UsageError("--target-tf is for graphs", expected=" or ".join(_OF_GRAPHS), found=kind)
+    if freeze_batch is not None and freeze_batch < 1:
+        raise UsageError("no such batch", expected="--freeze-batch 1 or more", found=freeze_batch)
+    target = _Target(destination, kind, keras, force, version, freeze_batch)
     with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
         container.verify()
         ends = _Ends(inputs, outputs, signature)
@@ -139,6 +150,8 @@ class _Target(NamedTuple):
     kind: str
     keras: int
     force: bool
+    version: Version | None = None
+    batch: int | None = None
 
     @property
     def holds_layers(self) -> bool:
@@ -154,32 +167,40 @@ def _write_graph_to(target: _Target, container: Container, ends: _Ends) -> list[
         graph = freeze_container(container, *ends)
         for node in graph.values():
             len(node.attrs)  # a damaged node is no node to copy
-        _write_graphdef(graph, target)
+        if target.batch is not None:
+            graph = with_batch(graph, target.batch)
+        _write_graphdef(graph, target, ends.outputs or ())
         return []
-    from modelfmt.surgery.serving import write_model
+    from modelfmt.surgery.serving import for_release, model_with_batch, write_model
     from modelfmt.surgery.thaw import thaw
 
     model = thaw(container, *ends)
+    if target.batch is not None:
+        model = model_with_batch(model, target.batch)
+    model = for_release(model, target.version)
     write_model(model, target.path, target.kind, force=target.force)
     return [variable.value for variable in model.variables]
 
 
 def _write_network_to(target: _Target, network: Network) -> None:
     """Layers, as a graph or as layers."""
+    if target.batch is not None:
+        fix_batch(network, target.batch)
     if target.holds_layers:
         from modelfmt.surgery.serving import write_keras2_savedmodel
 
         infer_specs(network)
         infer_specs(legalise(network, 2))
-        write_keras2_savedmodel(network, target.path, force=target.force)
+        write_keras2_savedmodel(network, target.path, version=target.version, force=target.force)
     elif target.kind in ("metagraph", "savedmodel"):
-        from modelfmt.surgery.serving import model_of_network, write_model
+        from modelfmt.surgery.serving import for_release, model_of_network, write_model
 
-        write_model(model_of_network(network), target.path, target.kind, force=target.force)
+        model = for_release(model_of_network(network), target.version)
+        write_model(model, target.path, target.kind, force=target.force)
     elif target.kind == "graphdef":
         graph = GraphBuilder()
-        write_network(network, graph)
-        _write_graphdef(graph, target)
+        outputs = write_network(network, graph)
+        _write_graphdef(graph, target, outputs)
     else:
         infer_specs(network)
         infer_specs(legalise(network, target.keras))
@@ -250,9 +271,14 @@ def kind_of_output(path: str) -> str:
     return kind
 
 
-def _write_graphdef(graph: Graph, target: _Target) -> None:
+def _write_graphdef(graph: Graph, target: _Target, outputs: Sequence[str]) -> None:
     from modelfmt.tf.graphdef import write_graphdef
 
+    if target.version is not None:
+        from modelfmt.graphs.retarget import retarget
+        from modelfmt.graphs.sinks import sinks
+
+        graph = retarget(graph, target.version, outputs or sinks(graph))
     write_graphdef(graph, target.path, text=target.path.endswith(".pbtxt"), force=target.force)
 
 

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from modelfmt.errors import ConversionError
-from modelfmt.graph import parse_input
+from modelfmt.graph import Shape, parse_input
 from modelfmt.graphs.variable_builder import VariableGraphBuilder
 from modelfmt.layers import write_network
 from modelfmt.network import Config, Layer, Network
+from modelfmt.ops.opages import Version, producer_of
 from modelfmt.tensor import Tensor
 from modelfmt.tf.metagraph import Signature, TensorInfo
 from modelfmt.tf.metagraph_writer import Model
@@ -64,6 +65,39 @@ def _model_and_handles(network: Network) -> tuple[Model, dict[int, str]]:
     return model, graph.handles()
 
 
+def for_release(model: Model, version: Version | None) -> Model:
+    """The model in the words of an older TensorFlow; itself where none is stated.
+
+    Raises: as ``retarget``.
+    """
+    if version is None:
+        return model
+    from modelfmt.graphs.retarget import retarget, with_references
+
+    infos = (*model.signature.inputs.values(), *model.signature.outputs.values())
+    return dataclasses.replace(
+        model,
+        graph=retarget(model.graph, version, [info.tensor for info in infos]),
+        variables=with_references(model.variables, version),
+        tensorflow=f"{version[0]}.{version[1]}.0", producer=producer_of(version), release=version,
+    )
+
+
+def model_with_batch(model: Model, size: int) -> Model:
+    """The model for batches of ``size``. Raises ConversionError."""
+    from modelfmt.surgery.batches import with_batch
+
+    graph = with_batch(model.graph, size)
+
+    def info_of(info: TensorInfo) -> TensorInfo:
+        shape = graph[parse_input(info.tensor).node].attrs.get("shape")
+        return dataclasses.replace(info, shape=shape.dims) if isinstance(shape, Shape) else info
+
+    inputs = {key: info_of(info) for key, info in model.signature.inputs.items()}
+    signature = Signature(inputs, model.signature.outputs, model.signature.method)
+    return dataclasses.replace(model, graph=graph, signature=signature)
+
+
 def write_model(model: Model, path: str, kind: str, *, force: bool = False) -> None:
     """Write a Model as ``kind``, metagraph or savedmodel."""
     if kind == "metagraph":
@@ -76,12 +110,15 @@ def write_model(model: Model, path: str, kind: str, *, force: bool = False) -> N
         write_savedmodel(model, path, force=force)
 
 
-def write_keras2_savedmodel(network: Network, path: str, *, force: bool = False) -> None:
+def write_keras2_savedmodel(
+    network: Network, path: str, *, version: Version | None = None, force: bool = False
+) -> None:
     """Write a SavedModel that tf.keras loads as a model of layers.
 
     Args:
         network: bound and legalised for Keras 2.
         path: the folder.
+        version: the TensorFlow that is to read it.
         force: replace an existing one.
 
     Raises:
@@ -111,7 +148,7 @@ def write_keras2_savedmodel(network: Network, path: str, *, force: bool = False)
         variables=[dataclasses.replace(v, key=keys[nodes[v.name]]) for v in model.variables],
         signature=callable_signature(model.signature),
     )
-    calling = served(model)
+    calling = served(for_release(model, version))
     captured = [nodes[name] for name in calling.captured]
     _add_signatures(things, calling.function, calling.model.signature, captured)
     graph = ObjectGraph([ObjectNode(thing.children, {}) for thing in things])

@@ -29,16 +29,19 @@ _WIRE_TYPES = {
     _SHAPE: wire.LEN, _TENSOR: wire.LEN,
 }  # fmt: skip
 
+_DEEPEST = 33  # functions within functions: protobuf reads 100 messages deep, three for each
 
-def read_attr(source: FileSpan | bytes, name: str) -> AttrValue:
+
+def read_attr(source: FileSpan | bytes, name: str, depth: int = 0) -> AttrValue:
     """The Python value of a serialised AttrValue; a tensor's elements stay unread.
 
     Args:
         source: the message.
         name: given to a Tensor that it holds.
+        depth: of how many functions it is an attr.
 
     Raises:
-        CorruptFileError: not an AttrValue.
+        CorruptFileError: not an AttrValue, or one within more functions than protobuf takes.
 
     Written by: ``write_attr``.
     """
@@ -46,11 +49,11 @@ def read_attr(source: FileSpan | bytes, name: str) -> AttrValue:
     value: AttrValue = None
     for span in wire.scan(view):
         if span.field == _LIST:
-            value = _read_list(_sub(source, span), name)
+            value = _read_list(_sub(source, span), name, depth)
         elif span.field == _PLACEHOLDER:
             value = Placeholder(_text(view[span.offset : span.end]))
         elif span.field == _FUNC:
-            value = _read_func(_sub(source, span), name)
+            value = _read_func(_sub(source, span), name, depth)
         elif span.field <= _TENSOR:
             value = _read_one(source, view, span, name)
     return value
@@ -122,12 +125,12 @@ def _read_one(
     return bool(number) if span.field == _B else dtypes.from_enum(number)
 
 
-def _read_list(source: FileSpan | bytes, name: str) -> list[Any]:
+def _read_list(source: FileSpan | bytes, name: str, depth: int) -> list[Any]:
     view = source.view() if isinstance(source, FileSpan) else memoryview(source)
     items: list[Any] = []
     for span in wire.scan(view):
         if span.field == _LIST_FUNC:
-            items.append(_read_func(_sub(source, span), name))
+            items.append(_read_func(_sub(source, span), name, depth))
         elif span.wire_type == wire.LEN and span.field in (_I, _F, _B, _TYPE):
             items.extend(_unpacked(view[span.offset : span.end], span.field))
         elif span.field <= _TENSOR:
@@ -164,8 +167,10 @@ def _read_shape(view: memoryview) -> Shape:
     return Shape(tuple(sizes))
 
 
-def _read_func(source: FileSpan | bytes, name: str) -> Func:
+def _read_func(source: FileSpan | bytes, name: str, depth: int) -> Func:
     """NameAttrList: 1 name, map<string, AttrValue> 2 attr."""
+    if depth == _DEEPEST:
+        raise CorruptFileError(f"an attr within more than {_DEEPEST} functions")
     view = source.view() if isinstance(source, FileSpan) else memoryview(source)
     called, attrs = "", {}
     for span in wire.scan(view):
@@ -174,7 +179,7 @@ def _read_func(source: FileSpan | bytes, name: str) -> Func:
         elif span.field == 2:
             entry = _sub(source, span)
             key, value = read_map_entry(view[span.offset : span.end])
-            attrs[key] = None if value is None else read_attr(_sub(entry, value), name)
+            attrs[key] = None if value is None else read_attr(_sub(entry, value), name, depth + 1)
     return Func(called, attrs)
 
 

@@ -17,7 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from modelfmt import proto
 from modelfmt.errors import MismatchError, Where
 from modelfmt.graph import Dims, Function, Graph, Node, called_functions
+from modelfmt.graphs.retarget import settle_node
 from modelfmt.graphs.saver import Variable, with_saver
+from modelfmt.ops.opages import Version
 from modelfmt.storage import wire
 from modelfmt.storage.files import Piece, atomic_output, piece_bytes, write_pieces
 from modelfmt.storage.output import OutputExistsError, check_output
@@ -52,6 +54,7 @@ class Model:
         table_initializers: nodes to run once, before anything else.
         tensorflow: the version whose ops the graph is made of; empty where nobody knows.
         producer: the GraphDef version that the nodes are to be read by; 0 where none was said.
+        release: the TensorFlow that is to read it, where one was asked for.
     """
 
     graph: Graph
@@ -60,6 +63,7 @@ class Model:
     table_initializers: Sequence[str] = ()
     tensorflow: str = ""
     producer: int = PRODUCER
+    release: Version | None = None
 
 
 def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
@@ -131,6 +135,8 @@ def metagraph_pieces(
     Read by: ``metagraph.MetaGraph``.
     """
     nodes, variables, saver = with_saver(model.graph, model.variables)
+    if model.release is not None:
+        nodes = {name: settle_node(node, model.release) for name, node in nodes.items()}
     functions = called_functions(nodes, model.graph.functions)
     head, tail = proto.MetaGraphDef(), proto.MetaGraphDef()
     head.meta_info_def.tags.extend(tags)

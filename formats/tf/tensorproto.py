@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
-from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
+from modelfmt.errors import CorruptFileError, UnsafeFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
 from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes, piece_length
 from modelfmt.storage.splice import delimited
@@ -41,6 +41,8 @@ _FIELDS = {
     **_RAW, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13, "uint32": 16, "uint64": 17,
 }
 _CHUNK = 1 << 20
+#: So many bytes may the one value stand for that is repeated; an array takes twice as many.
+_SPLAT, _POINTER = 32 << 20, 8
 
 
 def read_tensor(
@@ -181,7 +183,17 @@ def _packed_strings(raw: bytes, tensor: Tensor) -> list[bytes]:
 def _splat(values: list[bytes], tensor: Tensor) -> list[bytes]:
     """All string elements: the last value stands for those left out."""
     last = values[-1] if values else b""
+    _check_splat((tensor.size - len(values)) * _POINTER, tensor)
     return [*values, *[last] * (tensor.size - len(values))]
+
+
+def _check_splat(missing: int, tensor: Tensor) -> None:
+    """Raise UnsafeFileError where one stored value stands for absurdly many bytes."""
+    if missing > _SPLAT:
+        raise UnsafeFileError(
+            "one value stands for absurdly many elements", where=tensor.origin,
+            expected=f"at most {_SPLAT} bytes", found=f"{missing} bytes",
+        )
 
 
 def _typed_chunks(
@@ -206,6 +218,7 @@ def _typed_chunks(
     _check_count(found.size, tensor, exact)
     yield found.tobytes()
     missing = tensor.size - found.size
+    _check_splat(missing * tensor.dtype.itemsize, tensor)
     filler = found[-1:] if found.size else np.zeros(1, tensor.dtype.numpy)
     step = max(1, _CHUNK // tensor.dtype.itemsize)
     while missing:

@@ -34,10 +34,12 @@ class Verdict:
     raised: str = ""
     error: float = 0.0
     weights_equal: bool = True
+    tolerance: float = RTOL
 
     @property
     def agrees(self) -> bool:
-        return not (self.refused or self.raised) and self.error <= RTOL and self.weights_equal
+        close = self.error <= self.tolerance
+        return not (self.refused or self.raised) and close and self.weights_equal
 
     def __str__(self) -> str:
         why = self.refused or self.raised or f"error {self.error:.3g}"
@@ -58,11 +60,16 @@ class Bench:
         self.folder, self.major = folder, major
         self.routes = ROUTES[major]
         self.models: dict[str, dict[str, Any]] = {}
+        #: What modelfmt.convert is told beside the files.
+        self.options: dict[str, Any] = {}
 
-    def make(self, module: str, *, freeze: bool = True, **arguments: Any) -> None:
+    def make(
+        self, module: str, *, freeze: bool = True, some: int = 0, **arguments: Any
+    ) -> None:
         """Have the framework build, save and freeze what ``module`` yields."""
         task = {
             "make": module, "arguments": arguments, "folder": str(self.folder), "freeze": freeze,
+            "some": some,
         }  # fmt: skip
         self.models = child(self.major, task, self.folder / f"make{self.major}.json")
 
@@ -93,13 +100,13 @@ class Bench:
         route = f"keras{self.major} {before}->{after}" + (
             f" for keras{judge}" if judge != self.major else ""
         )
-        verdict = Verdict(name, route, made)
+        verdict = Verdict(name, route, made, tolerance=info.get("tolerance") or RTOL)
         task = {
             "path": str(made), "kind": "graphdef" if after == "pb" else after,
             "arrays": str(self.folder / f"{name}.npz"), "inputs": info["inputs"], "fetch": [],
         }
         try:
-            modelfmt.convert(self.folder / f"{name}.{before}", made, keras=judge)
+            modelfmt.convert(self.folder / f"{name}.{before}", made, keras=judge, **self.options)
         except modelfmt.ModelFormatError as error:
             verdict.refused = f"{type(error).__name__}: {error}"
             return verdict, task

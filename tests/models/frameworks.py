@@ -3,12 +3,14 @@
     frameworks.py MAJOR TASK.json      MAJOR 2: tf_keras, 3: Keras 3; results go to TASK.json.out
 
     {"make": MODULE, "arguments": {...}, "folder": F}
-        MODULE.models(keras, **arguments) yields (name, builder). For each, F holds NAME.h5,
+        MODULE.models(keras, **arguments) yields (name, builder); several modules have spaces
+        between them, and "some": N takes at most so many models of each. For each, F holds NAME.h5,
         NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name,
         outputs as out_0, out_1, ...); the result says the rest. With "freeze": false there are no
         NAME.pb. Attributes of a model: ``twin`` computes the outputs of one that cannot run here,
         which has no NAME.pb; ``arrays`` are the inputs, where random numbers make no sense;
-        ``trained`` says that its weights mean something and stay as they are.
+        ``trained`` says that its weights mean something and stay as they are; ``tolerance`` is for
+        models that compute in half precision.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded.
@@ -138,6 +140,7 @@ def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, 
         "inputs": names,
         "outputs": len(outputs),
         "frozen": twin is None and freezes,
+        "tolerance": getattr(model, "tolerance", None),
         # What no output needs is not in a frozen graph.
         "weights": sorted(d for d in map(digest, model.get_weights()) if d in constants),
         "summary": shown.getvalue(),
@@ -203,13 +206,33 @@ def guarded(work: Any, *arguments: Any) -> dict[str, Any]:
         return {"raised": f"{type(error).__name__}: {lines[0][:500]} ({where.name})"}
 
 
+def chosen(task: dict[str, Any]) -> list[Any]:
+    """The models of a task: all of its modules', or at most "some" of each module, so that the
+    name's first words (the classes) take turns."""
+    rows: list[Any] = []
+    for name in task["make"].split():
+        module = importlib.import_module(name)
+        models = list(module.models(keras, **task["arguments"]))
+        if task.get("some"):
+            turns: dict[str, int] = {}
+            ranked = []
+            for place, row in enumerate(models):
+                first = row[0].split("_")[0]
+                turns[first] = turns.get(first, -1) + 1
+                ranked.append((turns[first], place, row))
+            models = [row for _, _, row in sorted(ranked, key=lambda r: r[:2])[: task["some"]]]
+        rows += [(f"{name.rpartition('.')[2]}.{row[0]}", row[1]) for row in models] if (
+            len(task["make"].split()) > 1
+        ) else models
+    return rows
+
+
 def main() -> None:
     with open(sys.argv[2]) as file:
         task = json.load(file)
     if "make" in task:
-        module = importlib.import_module(task["make"])
         found = {}
-        for name, build in module.models(keras, **task["arguments"]):
+        for name, build in chosen(task):
             keras.utils.set_random_seed(0)
             if task.get("fresh_names"):
                 keras.backend.clear_session()

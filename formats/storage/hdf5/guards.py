@@ -18,7 +18,8 @@ from modelfmt.errors import (
 )
 from modelfmt.storage.superblock import MAGIC, stored_end
 
-_BOMB_BYTES, _BOMB_RATIO = 1 << 30, 1000
+#: As an array it takes twice its bytes for a moment. The ratio is what gzip makes of zeros.
+_BOMB_BYTES, _BOMB_RATIO = 32 << 20, 1000
 
 
 def unopened(

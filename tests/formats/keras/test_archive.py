@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import pytest
 
-from modelfmt.errors import CorruptFileError, MissingError, UnsupportedError
+from modelfmt.errors import ChecksumError, CorruptFileError, MissingError, UnsupportedError
 from modelfmt.keras.archive import KerasArchive, write_archive_model
 from modelfmt.network import Layer, Network, Ref
-from modelfmt.storage.files import OutputExistsError
+from modelfmt.storage.files import FileSpan, OutputExistsError
 from modelfmt.tensor import Tensor
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "keras"
@@ -172,3 +172,23 @@ def test_keras_3_loads_what_we_write(tmp_path: Path) -> None:
     rows = [line.split() for line in done.stdout.splitlines() if "->" in line]
     assert len(rows) == 28
     assert {row[0]: row for row in rows if float(row[2]) > 1e-6} == {}
+
+
+def test_damaged_weights_are_not_made_good(tmp_path: Path) -> None:
+    """Weights are read in place, past their checksum; whoever reads all asks for it first."""
+    data = bytearray((GOLDEN / "tfkeras-tf2.12.1-nested/model.keras").read_bytes())
+    with KerasArchive(str(GOLDEN / "tfkeras-tf2.12.1-nested/model.keras")) as whole:
+        whole.verify()
+        name = next(name for name in whole.tensors if whole.tensors[name].nbytes > 8)
+        payload = whole.tensors[name].payload
+        assert isinstance(payload, FileSpan)
+        data[payload.offset] ^= 1
+    path = tmp_path / "model.keras"
+    path.write_bytes(data)
+    with KerasArchive(str(path)) as damaged:
+        with pytest.raises(ChecksumError, match="crc32"):
+            damaged.verify()
+        damaged.tensors[name] = damaged.tensors[name].numpy() * 2
+        with pytest.raises(ChecksumError):
+            damaged.save(str(tmp_path / "edited.keras"))
+    assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]

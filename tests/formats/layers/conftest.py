@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.graphs.view import View
+from modelfmt.graphs.conditionals import look
 from modelfmt.layers import recognise, write_network
 from modelfmt.layers.inference import LayerForm, inference_form
 from modelfmt.network import Call, Layer, Network, Ref
@@ -44,7 +44,7 @@ def recognised(network: Network) -> Network:
     """The network that is read from the graph that ``network`` is written as."""
     graph = GraphBuilder()
     write_network(network, graph)
-    return recognise(View(graph))
+    return recognise(look(graph))
 
 
 @pytest.fixture

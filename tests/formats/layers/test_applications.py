@@ -15,8 +15,10 @@ def test_a_layer_scale_multiplies() -> None:
     graph = GraphBuilder()
     x = graph.placeholder("x", float32, (None, 4))
     gamma = Tensor.from_numpy("gamma", np.arange(4, dtype=np.float32))
-    layer = Layer("LayerScale", "scale", {"init_values": 1e-6, "projection_dim": 4}, {"gamma": gamma})
-    (y,) = codec_for("LayerScale").write(layer, [x], graph)
+    layer = Layer(
+        "LayerScale", "scale", {"init_values": 1e-6, "projection_dim": 4}, {"gamma": gamma}
+    )
+    (y,) = codec_for(layer).write(layer, [x], graph)
     assert graph[y].op == "Mul"
     assert graph[graph[y].inputs[1]].attrs["value"] is gamma
     assert graph.shape(y) == (None, 4)
@@ -26,5 +28,5 @@ def test_stochastic_depth_leaves_no_node() -> None:
     graph = GraphBuilder()
     x = graph.placeholder("x", float32, (None, 4))
     layer = Layer("StochasticDepth", "depth", {"drop_path_rate": 0.5}, {})
-    assert codec_for("StochasticDepth").write(layer, [x], graph) == [x]
+    assert codec_for(layer).write(layer, [x], graph) == [x]
     assert len(graph) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt.errors import ConversionError, MismatchError, UnknownLayerError
+from modelfmt.errors import MismatchError, UnknownLayerError
 from modelfmt.layers.binding import bind, prepared
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
@@ -187,8 +187,23 @@ def test_theanos_kernels_are_turned_and_nothing_else_is() -> None:
                                   kernel[::-1, ::-1])  # fmt: skip
 
 
-def test_keras_1_is_refused_by_name() -> None:
-    network = model(layer("Dense", "d", "a", "b"))
-    network.keras_major = 1
-    with pytest.raises(ConversionError, match="Keras 1"):
-        bind(network)
+def test_kernels_within_a_wrapper_are_turned_too() -> None:
+    kernel = np.arange(8, dtype=np.float32).reshape(2, 2, 1, 2)
+    inner = {"class_name": "Conv2D", "config": {}}
+    stored = [kernel, np.float32([1, 2])]
+    weights = {str(k): Tensor.from_numpy(str(k), v) for k, v in enumerate(stored)}
+    network = model(Layer("TimeDistributed", "t", {"layer": inner}, weights))
+    network.extras["backend"] = "theano"
+    found = bind(network).layer("t").weights["layer/kernel"].numpy()
+    np.testing.assert_array_equal(found, kernel[::-1, ::-1])
+
+
+def test_keras_1_of_theano_is_told_by_its_names() -> None:
+    kernel = np.arange(8, dtype=np.float32).reshape(2, 2, 1, 2)
+    for number, turned in (("", True), (":0", False)):
+        weights = {f"c_W{number}": Tensor.from_numpy("", kernel),
+                   f"c_b{number}": Tensor.from_numpy("", np.float32([1, 2]))}
+        network = model(Layer("Conv2D", "c", {}, weights))
+        network.keras_major = 1
+        found = bind(network).layer("c").weights["kernel"].numpy()
+        np.testing.assert_array_equal(found, kernel[::-1, ::-1] if turned else kernel)

@@ -599,3 +599,20 @@ def test_nonsense_gives_named_errors_only() -> None:
                 continue
             for result in results:
                 assert result.value is None or tuple(result.value.shape) == result.shape
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "inputs", "expected"),
+    [
+        ("LookupTableFindV2", {}, [(), (None, 3), ()], [(None, 3)]),
+        ("StringSplitV2", {}, [(None,), ()], [(None, 2), (None,), (2,)]),
+        ("UnicodeDecode", {}, [(4,)], [(5,), (None,)]),
+        ("UnicodeDecode", {}, [(None,)], [(None,), (None,)]),
+        ("UnicodeEncode", {}, [(None,), (5,)], [(4,)]),
+        ("StringNGrams", {}, [(None,), (5,)], [(None,), (5,)]),
+        ("UnsortedSegmentSum", {}, [(4, 2), (4,), ()], [(None, 2)]),
+        ("RFFT", {}, [(None, 7, 32), (1,)], [(None, 7, None)]),
+    ],
+)
+def test_strings_and_segments(op: str, attrs: Any, inputs: Any, expected: Any) -> None:
+    assert [s.shape for s in infer(op, attrs, [Static(shape) for shape in inputs])] == expected

@@ -208,3 +208,21 @@ def test_names_that_escape_are_unsafe(make: Callable[..., Path], name: str) -> N
 def test_a_name_twice_is_unsafe(make: Callable[..., Path]) -> None:
     with pytest.raises(UnsafeFileError, match="two members"):
         ArchiveReader(make(("a", b"1"), ("a", b"2")))
+
+
+def test_what_unpacks_to_much_is_spilled_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("modelfmt.storage.archive._HELD", 1000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spill"))
+    (tmp_path / "spill").mkdir()
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("large", bytes(5000))
+        archive.writestr("small", bytes(10))
+    with ArchiveReader(path) as reader:
+        large = reader.spilled("large")
+        assert isinstance(large, FileSpan) and large.read() == bytes(5000)
+        assert large.where.path == str(path)
+        assert reader.spilled("small") == bytes(10)
+    assert list((tmp_path / "spill").iterdir()) == []

@@ -238,3 +238,13 @@ def test_every_flipped_byte_is_noticed(table: Callable[[bytes], Table]) -> None:
     for place in set(range(len(data))) - unread:
         with pytest.raises(CorruptFileError):
             listed(table(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]))
+
+
+def test_the_metaindex_is_looked_at_when_asked(table: Callable[[bytes], Table]) -> None:
+    data = bytearray(b"".join(write_table([(b"a", b"1"), (b"b", b"2")])))
+    table(bytes(data)).check_metaindex()
+    data[sstable.read_footer(table(bytes(data)).file).metaindex.offset] ^= 1
+    damaged = table(bytes(data))
+    assert [entry.value for entry in damaged] == [b"1", b"2"]
+    with pytest.raises(ChecksumError):
+        damaged.check_metaindex()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from grid import Model
+from grid import Model, compiled
 
 REFUSED = {
     "ContrastLimitedAdaptiveHistogramEqualization needs to know": "its tiles follow from the size",
@@ -106,9 +106,12 @@ def sound(keras: Any) -> Iterator[Model]:
                 shapes = shapes[:1]
             for shape in shapes:
                 config = {"mode": mode, "frame_length": 16, "window": None, **config}
-                yield f"STFT_{mode}_{k}_{shape[0]}", lambda c=config, s=shape: heard(
-                    keras, layers.STFTSpectrogram(**c), s, False
-                )
+                name = f"STFT_{mode}_{k}_{shape[0]}"
+
+                def build(said: Any = config, shape: Any = shape) -> Any:
+                    return heard(keras, layers.STFTSpectrogram(**said), shape, False)
+
+                yield compiled(name, build) if first else (name, build)
     for k, config in enumerate([
         {}, {"window": "hamming", "sequence_length": 24}, {"power_to_db": False, "mag_exp": 1.0},
         {"window": None, "max_freq": 3000}, {"sequence_length": 25, "ref_power": 2.0},

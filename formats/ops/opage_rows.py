@@ -1,0 +1,301 @@
+"""The rows of the table of ages: for each minor release of TensorFlow what came with it.
+
+    1.15 Einsum Equal.incompatible_shape_error     an op; an attr that came later than its op
+
+An op whose inputs or outputs changed is as old as its present form, and one that a release in
+between lacked as old as its return. Source: the op registries of the last patch release of each
+minor, 1.0 to 2.21. Families that no model's graph needs are left out: datasets, queues, TPUs,
+gradients without a use here.
+"""
+
+from __future__ import annotations
+
+ROWS = """
+1.0 Abort Abs Acos Add AddManySparseToTensorsMap AddN AddSparseToTensorsMap AdjustContrast
+  AdjustContrastv2 AdjustHue AdjustSaturation All Any ApplyAdadelta ApplyAdagrad ApplyAdagradDA
+  ApplyAdam ApplyCenteredRMSProp ApplyFtrl ApplyGradientDescent ApplyMomentum
+  ApplyProximalAdagrad ApplyProximalGradientDescent ApplyRMSProp ArgMax ArgMin AsString Asin
+  Assert Assign AssignAdd AssignAddVariableOp AssignSub AssignVariableOp Atan AvgPool AvgPool3D
+  AvgPool3DGrad AvgPoolGrad BatchCholesky BatchFFT BatchFFT2D BatchFFT3D BatchMatMul
+  BatchMatrixBandPart BatchMatrixDeterminant BatchMatrixDiag BatchMatrixDiagPart
+  BatchMatrixInverse BatchMatrixSetDiag BatchNormWithGlobalNormalization BatchSelfAdjointEig
+  BatchSelfAdjointEigV2 BatchSvd BatchToSpace BatchToSpaceND Betainc BiasAdd BiasAddGrad
+  BiasAddV1 Bitcast BroadcastArgs BroadcastGradientArgs CTCBeamSearchDecoder CTCGreedyDecoder
+  CTCLoss Cast Ceil CheckNumerics Cholesky Complex ComplexAbs ComputeAccidentalHits Concat
+  ConcatOffset ConcatV2 Conj Const ControlTrigger Conv2D Conv2DBackpropFilter
+  Conv2DBackpropInput Conv3D Conv3DBackpropFilter Conv3DBackpropFilterV2 Conv3DBackpropInput
+  Conv3DBackpropInputV2 Cos CountUpTo CropAndResize CropAndResizeGradBoxes
+  CropAndResizeGradImage Cross Cumprod Cumsum DecodeBase64 DecodeCSV DecodeJpeg DecodePng
+  DecodeRaw DenseToDenseSetOperation DenseToSparseSetOperation DepthToSpace
+  DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput
+  Dequantize DeserializeManySparse DestroyTemporaryVariable Diag DiagPart Digamma Dilation2D
+  Dilation2DBackpropFilter Dilation2DBackpropInput Div DrawBoundingBoxes DynamicPartition
+  DynamicStitch EditDistance Elu EluGrad EncodeBase64 Enter Equal Erf Erfc Exit Exp ExpandDims
+  Expm1 ExtractGlimpse ExtractImagePatches FFT FFT2D FFT3D FIFOQueueV2 Fact
+  FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient FakeQuantWithMinMaxVars
+  FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannel
+  FakeQuantWithMinMaxVarsPerChannelGradient Fill Floor FloorDiv FloorMod FractionalAvgPool
+  FractionalMaxPool FusedBatchNorm FusedBatchNormGrad FusedPadConv2D FusedResizeAndPadConv2D
+  Gather GatherNd Greater GreaterEqual HSVToRGB HashTable HistogramSummary IFFT IFFT2D IFFT3D
+  Identity Igamma Igammac Imag ImmutableConst InTopK InitializeTable InitializeTableFromTextFile
+  Inv InvGrad InvertPermutation IsFinite IsInf IsNan IsVariableInitialized L2Loss LRN LRNGrad
+  Less LessEqual Lgamma LinSpace ListDiff Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
+  LookupTableExport LookupTableFind LookupTableImport LookupTableInsert LookupTableSize LoopCond
+  MatMul MatchingFiles MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart MatrixInverse
+  MatrixSetDiag MatrixSolve MatrixSolveLs MatrixTriangularSolve Max MaxPool MaxPool3D
+  MaxPool3DGrad MaxPoolGrad MaxPoolGradWithArgmax MaxPoolWithArgmax Maximum Mean Merge
+  MergeSummary MergeV2Checkpoints Min Minimum MirrorPad MirrorPadGrad Mod Mul Multinomial
+  MutableDenseHashTable MutableHashTable MutableHashTableOfTensors Neg NextIteration NoOp
+  NonMaxSuppression NotEqual OneHot Pack Pad ParallelConcat ParameterizedTruncatedNormal
+  ParseExample ParseSingleSequenceExample ParseTensor Placeholder PlaceholderV2
+  PlaceholderWithDefault Polygamma Pow PreventGradient Print Prod PyFunc PyFuncStateless Qr
+  QuantizeAndDequantize QuantizeDownAndShrinkRange QuantizeV2 QuantizedAvgPool
+  QuantizedBatchNormWithGlobalNormalization QuantizedBiasAdd QuantizedConcat QuantizedConv2D
+  QuantizedInstanceNorm QuantizedMatMul QuantizedMaxPool QuantizedRelu QuantizedRelu6
+  QuantizedReluX QuantizedReshape QueueCloseV2 QueueDequeueManyV2 QueueDequeueV2 QueueEnqueueV2
+  QueueSizeV2 RGBToHSV RandomCrop RandomGamma RandomShuffle RandomShuffleQueueV2
+  RandomStandardNormal RandomUniform RandomUniformInt Range Rank ReadFile ReadVariableOp Real
+  RealDiv Reciprocal ReciprocalGrad ReduceJoin RefEnter RefExit RefIdentity RefMerge
+  RefNextIteration RefSelect RefSwitch Relu Relu6 Relu6Grad ReluGrad RequantizationRange
+  Requantize Reshape ResizeArea ResizeBicubic ResizeBilinear ResizeBilinearGrad
+  ResizeNearestNeighbor ResizeNearestNeighborGrad ResourceApplyAdadelta ResourceApplyAdagrad
+  ResourceApplyAdagradDA ResourceApplyAdam ResourceApplyCenteredRMSProp ResourceApplyFtrl
+  ResourceApplyGradientDescent ResourceApplyMomentum ResourceApplyProximalAdagrad
+  ResourceApplyProximalGradientDescent ResourceApplyRMSProp ResourceGather ResourceScatterAdd
+  Restore RestoreSlice RestoreV2 Reverse ReverseSequence ReverseV2 Rint Round Rsqrt RsqrtGrad
+  SampleDistortedBoundingBox Save SaveSlices SaveV2 ScalarSummary ScatterAdd ScatterDiv
+  ScatterMul ScatterNd ScatterNdAdd ScatterNdSub ScatterNdUpdate ScatterSub ScatterUpdate
+  SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelfAdjointEig
+  SelfAdjointEigV2 SerializeManySparse SerializeSparse SetSize Shape ShapeN ShardedFilename
+  ShardedFilespec Sigmoid SigmoidGrad Sign Sin Size Slice Softmax SoftmaxCrossEntropyWithLogits
+  Softplus SoftplusGrad Softsign SoftsignGrad SpaceToBatch SpaceToBatchND SpaceToDepth SparseAdd
+  SparseConcat SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul SparseMatMul
+  SparseReduceSum SparseReduceSumSparse SparseReorder SparseReshape SparseSegmentMean
+  SparseSegmentSqrtN SparseSegmentSum SparseSoftmax SparseSoftmaxCrossEntropyWithLogits
+  SparseSparseMaximum SparseSparseMinimum SparseSplit SparseTensorDenseAdd
+  SparseTensorDenseMatMul SparseToDense SparseToSparseSetOperation Split SplitV Sqrt SqrtGrad
+  Square SquaredDifference Squeeze Stack StackClose StackPop StackPush StopGradient StridedSlice
+  StridedSliceAssign StridedSliceGrad StringJoin StringSplit StringToHashBucket
+  StringToHashBucketFast StringToHashBucketStrong StringToNumber Sub Substr Sum Svd Switch
+  SymbolicGradient TakeManySparseFromTensorsMap Tan Tanh TanhGrad TemporaryVariable TensorArray
+  TensorArrayClose TensorArrayCloseV2 TensorArrayCloseV3 TensorArrayConcat TensorArrayConcatV2
+  TensorArrayConcatV3 TensorArrayGather TensorArrayGatherV2 TensorArrayGatherV3
+  TensorArrayGradV3 TensorArrayPack TensorArrayRead TensorArrayReadV2 TensorArrayReadV3
+  TensorArrayScatter TensorArrayScatterV2 TensorArrayScatterV3 TensorArraySize TensorArraySizeV2
+  TensorArraySizeV3 TensorArraySplit TensorArraySplitV2 TensorArraySplitV3 TensorArrayUnpack
+  TensorArrayV2 TensorArrayV3 TensorArrayWrite TensorArrayWriteV2 TensorArrayWriteV3 Tile TopK
+  TopKV2 Transpose TruncateDiv TruncateMod TruncatedNormal Unique UniqueWithCounts Unpack
+  UnsortedSegmentSum VarHandleOp VarIsInitializedOp Variable VariableV2 Where WriteFile
+  ZerosLike Zeta
+1.1 ApproximateEqual AssignSubVariableOp Bincount DepthwiseConv2dNative.data_format
+  DepthwiseConv2dNativeBackpropFilter.data_format DepthwiseConv2dNativeBackpropInput.data_format
+  DestroyResourceOp IRFFT IRFFT2D IRFFT3D PreventGradient.message QuantizeAndDequantizeV2
+  QuantizedMul RFFT RFFT2D RFFT3D RandomPoisson UnsortedSegmentMax
+1.2 ApplyAdam.use_nesterov Atan2 AvgPool3D.data_format AvgPool3DGrad.data_format Bucketize
+  CTCLoss.ignore_longer_outputs_than_inputs Conv3D.data_format
+  Conv3DBackpropFilterV2.data_format Conv3DBackpropInputV2.data_format
+  FakeQuantWithMinMaxArgs.num_bits FakeQuantWithMinMaxArgsGradient.num_bits
+  FakeQuantWithMinMaxVars.num_bits FakeQuantWithMinMaxVarsGradient.num_bits
+  FakeQuantWithMinMaxVarsPerChannel.num_bits FakeQuantWithMinMaxVarsPerChannelGradient.num_bits
+  HashTableV2 InitializeTableFromTextFileV2 InitializeTableV2 LookupTableExportV2
+  LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableSizeV2
+  MaxPool3D.data_format MaxPool3DGrad.TInput MaxPool3DGrad.data_format MaxPoolGradGradWithArgmax
+  MutableHashTableOfTensorsV2 MutableHashTableV2 OnesLike ResourceApplyAdam.use_nesterov
+  ResourceStridedSliceAssign SparseCross SparseTensorDenseMatMul.Tindices
+1.3 Acosh ApplyFtrlV2 ArgMax.output_type ArgMin.output_type Asinh Atanh AudioSpectrogram
+  BitwiseAnd BitwiseOr BitwiseXor ConstructionFails Cosh DecodeCSV.use_quote_delim
+  FakeQuantWithMinMaxArgs.narrow_range FakeQuantWithMinMaxArgsGradient.narrow_range
+  FakeQuantWithMinMaxVars.narrow_range FakeQuantWithMinMaxVarsGradient.narrow_range
+  FakeQuantWithMinMaxVarsPerChannel.narrow_range
+  FakeQuantWithMinMaxVarsPerChannelGradient.narrow_range GatherV2 GraphDefVersion Invert
+  IteratorFromStringHandle IteratorGetNext KernelLabel MakeIterator Mfcc NonMaxSuppressionV2 Old
+  OneShotIterator PadV2 QuantizeAndDequantizeV3 QuantizedAdd QuantizedResizeBilinear
+  RequiresOlderGraphVersion ResourceApplyFtrlV2 ResourceCreateOp ResourceInitializedOp
+  ResourceUsingOp SampleDistortedBoundingBoxV2 ScatterNdNonAliasingAdd Sinh SparseFillEmptyRows
+  SparseReduceMax SparseReduceMaxSparse SparseSlice StackCloseV2 StackPopV2 StackPushV2 StackV2
+  StatelessRandomNormal StatelessRandomUniform StatelessTruncatedNormal StubResourceHandleOp
+  TensorSummaryV2 TestStringOutput
+1.4 AccumulateNV2 Angle DecodeCSV.na_value DepthToSpace.data_format FusedBatchNormGradV2
+  FusedBatchNormV2 IdentityN InTopKV2 IteratorFromStringHandle.output_shapes
+  IteratorFromStringHandle.output_types LogMatrixDeterminant MaxPoolGradV2 MaxPoolV2
+  ParallelDynamicStitch PopulationCount RandomPoissonV2 RemoteCall Selu SeluGrad SerializeTensor
+  SpaceToDepth.data_format StringSplit.skip_empty VariableShape
+1.5 A AddV2 ApplyAddSign ApplyPowerSign B BlockLSTM ConjugateTranspose Conv2D.dilations
+  Conv2DBackpropFilter.dilations Conv2DBackpropInput.dilations Conv3D.dilations
+  Conv3DBackpropFilterV2.dilations Conv3DBackpropInputV2.dilations DataFormatDimMap
+  DataFormatVecPermute DefaultAttrs DepthwiseConv2dNative.dilations
+  DepthwiseConv2dNativeBackpropFilter.dilations DepthwiseConv2dNativeBackpropInput.dilations
+  DeserializeSparse EagerPyFunc FiveFloatOutputs FloatInput FloatOutput FloatOutputStringOutput
+  Foo1 Foo2 Foo3 FuncAttr GRUBlockCell GuaranteeConst HistogramFixedWidth ImportEvent
+  Int64Output IntAttr IntInput IntInputFloatInput IntInputIntOutput IntOutput
+  IntOutputFloatOutput KernelLabelRequired LSTMBlockCell LeftShift ListInput ListOutput
+  MatrixExponential Multinomial.output_dtype None NthElement OpWithDefaultAttr
+  OpWithFutureDefaultAttr QuantizeV2.round_mode QuantizedConv2D.dilations RefInputFloatInput
+  RefInputFloatInputIntOutput RefInputIntInput RefOutput RefOutputFloatOutput
+  ResourceApplyAddSign ResourceApplyPowerSign ResourceCountUpTo ResourceScatterNdUpdate
+  ResourceScatterUpdate RightShift SerializeManySparse.out_type SerializeSparse.out_type
+  Snapshot SparseSegmentMeanWithNumSegments SparseSegmentSqrtNWithNumSegments
+  SparseSegmentSumWithNumSegments StatelessRandomNormal.Tseed StatelessRandomUniform.Tseed
+  StatelessTruncatedNormal.Tseed StringListAttr TensorArrayV3.identical_element_shapes
+  TwoFloatInputs TwoFloatInputsFloatOutput TwoFloatInputsIntOutput TwoFloatOutputs TwoIntInputs
+  TwoIntOutputs Unary UniqueV2 UnsortedSegmentMax.Tnumsegments UnsortedSegmentSum.Tnumsegments
+  Where.T
+1.6 Attr AttrBool AttrBoolList AttrDefault AttrEmptyListDefault AttrEnum AttrEnumList AttrFloat
+  AttrListDefault AttrListMin AttrListTypeDefault AttrMin AttrPartialShape AttrPartialShapeList
+  AttrShape AttrShapeList AttrTypeDefault Batch Binary ComplexStruct Fill.index_type
+  InPolymorphicTwice MatrixBandPart.Tindex MatrixLogarithm MixedStruct NInPolymorphicTwice
+  NInTwice NInTwoTypeVariables NIntsIn NIntsOut NIntsOutDefault NPolymorphicIn NPolymorphicOut
+  NPolymorphicOutDefault NPolymorphicRestrictIn NPolymorphicRestrictOut OutT OutTypeList
+  OutTypeListRestrict ParseSingleExample Polymorphic PolymorphicDefaultOut PolymorphicOut RefIn
+  RefOut ReservedAttr ReservedInput Restrict Roll Simple SimpleStruct TensorListElementShape
+  TensorListFromTensor TensorListLength TensorListPushBack TensorListReserve TensorListSetItem
+  TwoRefsIn TypeList TypeListRestrict TypeListTwice Unbatch UniqueV2.Taxis UnravelIndex
+1.7 Batch.max_enqueued_batches ConsumeMutexLock MutexLock MutexV2 RegexReplace TestAttr
+  Timestamp UniqueWithCountsV2 UnsortedSegmentMin UnsortedSegmentProd
+1.8 ClipByValue CudnnRNN CudnnRNNBackprop CudnnRNNCanonicalToParams CudnnRNNParamsSize
+  CudnnRNNParamsToCanonical DeepCopy Empty For If InplaceAdd InplaceSub InplaceUpdate
+  ResourceScatterDiv ResourceScatterMax ResourceScatterMin ResourceScatterMul ResourceScatterSub
+  ScatterMax ScatterMin While
+1.9 ApplyAdaMax ApplyAdagrad.update_slots BroadcastTo Conv3DBackpropFilter.dilations
+  Conv3DBackpropInput.dilations Conv3DBackpropInputV2.Tshape CudnnRNNBackpropV2 CudnnRNNV2
+  DecodeCSV.select_cols FFT.Tcomplex FFT2D.Tcomplex FFT3D.Tcomplex IFFT.Tcomplex IFFT2D.Tcomplex
+  IFFT3D.Tcomplex NonMaxSuppressionV3 PartitionedCall RegexFullMatch ResourceApplyAdaMax
+  ResourceApplyAdagrad.update_slots StatelessMultinomial StringStrip TensorListConcatLists
+  TensorListPushBackBatch
+1.10 BatchFunction BesselI0e BesselI1e FakeParam IgammaGradA IteratorV2
+  NonMaxSuppressionWithOverlaps ResourceScatterNdAdd StatefulPartitionedCall StringSplitV2
+  TensorArrayGradWithShape
+1.11 Cast.Truncate DivNoNan EnsureShape HostConst NonMaxSuppressionV4 OptionalFromValue
+  OptionalGetValue OptionalHasValue OptionalNone ParseSequenceExample StatelessIf
+  StatelessWhile StaticRegexReplace StringLength TensorListScatter
+1.12 ExtractVolumePatches LowerBound NonMaxSuppressionV2.T NonMaxSuppressionV3.T
+  NonMaxSuppressionV4.T PrintV2 StaticRegexFullMatch StringFormat StringLength.unit
+  UnicodeScript UpperBound Xdivy XlaLaunch Xlogy
+1.13 DevicePlacementOp EmptyTensorList If.output_shapes LeakyRelu LeakyReluGrad
+  LookupTableRemoveV2 Lu MapDefun MatrixSquareRoot MutableDenseHashTableV2
+  PartitionedCall.config PartitionedCall.config_proto PartitionedCall.executor_type
+  QuantizeAndDequantizeV2.round_mode RaggedGather RaggedRange RaggedTensorToSparse
+  ResourceApplyAdamWithAmsgrad ResourceApplyKerasMomentum ResourceSparseApplyKerasMomentum
+  StatefulPartitionedCall.config StatefulPartitionedCall.config_proto
+  StatefulPartitionedCall.executor_type StatelessRandomUniformInt Substr.unit TensorListConcat
+  TensorListSplit TensorScatterAdd TensorScatterSub TensorScatterUpdate UnicodeDecode
+  UnicodeDecodeWithOffsets UnicodeEncode UnicodeTranscode While.output_shapes
+1.14 AdjustContrastv2.T AdjustHue.T AdjustSaturation.T AllToAll BatchMatMulV2 Case
+  CombinedNonMaxSuppression Conv2D.explicit_paddings Conv2DBackpropFilter.explicit_paddings
+  Conv2DBackpropInput.explicit_paddings CrossReplicaSum CudnnRNNBackpropV3 CudnnRNNV3
+  DrawBoundingBoxesV2 EuclideanNorm ExtractGlimpse.noise Fingerprint FuncListAttr
+  FusedBatchNormGradV3 FusedBatchNormV3 GatherV2.batch_dims MapDefun.max_intra_op_parallelism
+  MaxPoolGradGradWithArgmax.include_batch_in_index MaxPoolGradWithArgmax.include_batch_in_index
+  MaxPoolWithArgmax.include_batch_in_index MulNoNan NearestNeighbors NextAfter
+  NonDeterministicInts Prelinearize PrelinearizeTuple PrintV2.end QuantizedConv2DAndRelu
+  QuantizedConv2DAndReluAndRequantize QuantizedConv2DAndRequantize QuantizedConv2DPerChannel
+  QuantizedConv2DWithBias QuantizedConv2DWithBiasAndRelu
+  QuantizedConv2DWithBiasAndReluAndRequantize QuantizedConv2DWithBiasAndRequantize
+  QuantizedConv2DWithBiasSignedSumAndReluAndRequantize QuantizedConv2DWithBiasSumAndRelu
+  QuantizedConv2DWithBiasSumAndReluAndRequantize QuantizedDepthwiseConv2D
+  QuantizedDepthwiseConv2DWithBias QuantizedDepthwiseConv2DWithBiasAndRelu
+  QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize
+  QuantizedResizeBilinear.half_pixel_centers RaggedGather.Tsplits RaggedRange.Tsplits
+  RaggedTensorFromVariant RaggedTensorToSparse.Tsplits RaggedTensorToVariant
+  RequantizationRangePerChannel RequantizePerChannel ResizeBicubic.half_pixel_centers
+  ResizeBilinear.half_pixel_centers ResizeBilinearGrad.half_pixel_centers
+  ResizeNearestNeighbor.half_pixel_centers ResizeNearestNeighborGrad.half_pixel_centers
+  ResourceGather.batch_dims ResourceGatherNd ResourceScatterNdSub RngSkip ScaleAndTranslate
+  SelectV2 StatefulRandomBinomial StatefulStandardNormal StatefulStandardNormalV2
+  StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt StatefulUniformInt StringLower
+  StringUpper TensorListConcat.element_shape TensorListConcatV2 TensorListGather
+  TensorListGetItem TensorListPopBack TensorListResize TensorListScatterIntoExistingList
+  TensorListScatterV2 TensorListStack TensorStridedSliceUpdate TridiagonalMatMul
+  TridiagonalSolve UnicodeDecode.Tsplits UnicodeDecodeWithOffsets.Tsplits UnicodeEncode.Tsplits
+  While.parallel_iterations
+1.15 AnonymousMemoryCache AnonymousRandomSeedGenerator ApplyAdagradV2
+  CudnnRNNBackpropV3.num_proj CudnnRNNParamsSize.num_proj CudnnRNNV3.num_proj
+  CumulativeLogsumexp Einsum Equal.incompatible_shape_error MatrixDiagPartV2 MatrixDiagV2
+  MatrixSetDiagV2 NonMaxSuppressionV2.T_threshold NonMaxSuppressionV3.T_threshold
+  NonMaxSuppressionV4.T_threshold NonMaxSuppressionV5 NotEqual.incompatible_shape_error
+  QuantizeAndDequantizeV2.narrow_range QuantizeAndDequantizeV3.narrow_range
+  QuantizedMatMulWithBias QuantizedMatMulWithBiasAndRelu
+  QuantizedMatMulWithBiasAndReluAndRequantize ResourceApplyAdagradV2
+  ResourceSparseApplyAdagradV2 StatelessIf.output_shapes StatelessWhile.output_shapes
+  StatelessWhile.parallel_iterations StringNGrams UnsortedSegmentJoin
+2.0 Namespace>TestStringOutput
+2.1 BlockLSTMV2 CSRSparseMatrixComponents CSRSparseMatrixToDense CSRSparseMatrixToSparseTensor
+  CTCBeamSearchDecoder.T CTCGreedyDecoder.T CTCLoss.T DenseToCSRSparseMatrix Dequantize.axis
+  Dequantize.narrow_range EagerPyFunc.is_async Eig Erfinv GenerateBoundingBoxProposals
+  IRFFT.Tcomplex IRFFT.Treal IRFFT2D.Tcomplex IRFFT2D.Treal IRFFT3D.Tcomplex IRFFT3D.Treal
+  MlirPassthroughOp Ndtri ParseExampleV2 ParseSequenceExampleV2 QuantizeAndDequantizeV2.axis
+  QuantizeAndDequantizeV3.axis QuantizeV2.axis QuantizeV2.ensure_minimum_range
+  QuantizeV2.narrow_range RFFT.Tcomplex RFFT.Treal RFFT2D.Tcomplex RFFT2D.Treal RFFT3D.Tcomplex
+  RFFT3D.Treal RaggedTensorToTensor SparseMatrixAdd SparseMatrixMatMul SparseMatrixMul
+  SparseMatrixNNZ SparseMatrixOrderingAMD SparseMatrixSoftmax SparseMatrixSparseCholesky
+  SparseMatrixSparseMatMul SparseMatrixTranspose SparseMatrixZeros SparseTensorToCSRSparseMatrix
+2.2 CTCLossV2 CheckNumericsV2 Dawsn Dequantize.dtype DtypeWithDefaultOp DummyMemoryCache Expint
+  FresnelCos FresnelSin FusedBatchNorm.exponential_avg_factor
+  FusedBatchNormV2.exponential_avg_factor FusedBatchNormV3.exponential_avg_factor
+  ImageProjectiveTransformV2 MatrixDiagPartV3 MatrixDiagV3 MatrixSetDiagV3
+  QuantizedDepthwiseConv2DWithBiasAndRelu.padding_list
+  QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize.padding_list
+  QuantizedMatMulWithBiasAndDequantize QuantizedMatMulWithBiasAndRequantize SobolSample Spence
+  StatelessRandomBinomial StatelessRandomGammaV2 StatelessRandomPoisson
+  StatelessRandomUniformFullInt ToBool Xlog1py
+2.3 AnonymousSeedGenerator ApplyFtrl.multiply_linear_by_lr ApplyFtrlV2.multiply_linear_by_lr
+  BandedTriangularSolve BatchFunction.enable_large_batch_splitting BesselI0 BesselI1 BesselJ0
+  BesselJ1 BesselK0 BesselK0e BesselK1 BesselK1e BesselY0 BesselY1 CompressElement DenseBincount
+  DenseCountSparseOutput DepthwiseConv2dNative.explicit_paddings
+  DepthwiseConv2dNativeBackpropFilter.explicit_paddings
+  DepthwiseConv2dNativeBackpropInput.explicit_paddings DeviceIndex DummyIterationCounter
+  DummySeedGenerator ExtractGlimpseV2 RaggedBincount RaggedCountSparseOutput RaggedCross
+  ResourceApplyFtrl.multiply_linear_by_lr ResourceApplyFtrlV2.multiply_linear_by_lr
+  ResourceScatterNdMax ResourceScatterNdMin ScatterNdMax ScatterNdMin SparseBincount
+  SparseCountSparseOutput SparseCrossHashed SparseCrossV2 SparseSegmentMean.Tsegmentids
+  SparseSegmentMeanWithNumSegments.Tsegmentids SparseSegmentSqrtN.Tsegmentids
+  SparseSegmentSqrtNWithNumSegments.Tsegmentids SparseSegmentSum.Tsegmentids
+  SparseSegmentSumWithNumSegments.Tsegmentids StatelessParameterizedTruncatedNormal
+  TensorScatterMax TensorScatterMin UncompressElement VarHandleOp.allowed_devices
+2.4 ComputeBatchSize DecodeImage ImageProjectiveTransformV3 IsotonicRegression KthOrderStatistic
+  MakeUnique MaxPool.explicit_paddings MaxPoolGrad.explicit_paddings QuantizeAndDequantizeV4
+  RngReadAndSkip StatelessCase StatelessRandomGetKeyCounterAlg StatelessRandomNormalV2
+  StatelessRandomUniformFullIntV2 StatelessRandomUniformIntV2 StatelessRandomUniformV2
+  StatelessSampleDistortedBoundingBox StatelessTruncatedNormalV2 TensorMapHasKey TopKUnique
+  TopKWithUnique
+2.5 GetOptions InitializeTableFromTextFile.offset InitializeTableFromTextFileV2.offset
+  QuantizedConcatV2 StatelessRandomGetAlg StatelessRandomGetKeyCounter
+2.6 BatchMatMulV3 CTCGreedyDecoder.blank_index TridiagonalSolve.perturb_singular
+2.7 AnonymousHashTable AssignVariableXlaConcatND GetDeadline GetElementAtIndex
+  IsTensorFloat32Enabled ReadVariableXlaSplitND WindowOp
+2.8 AnonymousMutableDenseHashTable AnonymousMutableHashTable AnonymousMutableHashTableOfTensors
+  AssignVariableOp.validate_shape IsResourceHandleRefCounting MakeWeakResourceHandle
+2.9 Relayout
+2.10 ApproxTopK DisableCopyOnRead MergeV2Checkpoints.allow_missing_files StatelessShuffle
+  TpuHandleToProtoKey
+2.12 ComputeDedupDataTupleMask Conv2DBackpropFilterV2 Conv2DBackpropInputV2 DistributedSave
+  MergeDedupData SegmentProdV2 SegmentSumV2 SplitDedupData StatelessRandomGammaV3 SyncDevice
+2.13 MergeDedupData.config RaggedFillEmptyRows SegmentMaxV2 SegmentMinV2 SplitDedupData.config
+  TensorListSetItem.resize_if_index_out_of_bounds TopKV2.Tk TopKV2.index_type
+2.14 BatchFunction.low_priority_allowed_batch_sizes
+  BatchFunction.low_priority_batch_timeout_micros BatchFunction.low_priority_max_batch_size
+  BatchFunction.low_priority_max_enqueued_batches ConcatOffset.shape_type Conv RelayoutLike
+2.15 DumpTensor FFTND IFFTND IRFFTND RFFTND SparseSegmentMean.sparse_gradient
+  SparseSegmentMeanWithNumSegments.sparse_gradient SparseSegmentSqrtN.sparse_gradient
+  SparseSegmentSqrtNWithNumSegments.sparse_gradient SparseSegmentSum.sparse_gradient
+  SparseSegmentSumWithNumSegments.sparse_gradient VarHandleOp.debug_name
+2.16 BatchMatMul.grad_x BatchMatMul.grad_y BatchMatMulV2.grad_x BatchMatMulV2.grad_y
+  BatchMatMulV3.grad_x BatchMatMulV3.grad_y ComputeDedupDataSize ConvertToCooTensor
+  GetMinibatchSplitsWithPhysicalReplica GetMinibatchesInCsrWithPhysicalReplica GlobalIterId
+  MatMul.grad_a MatMul.grad_b StoreMinibatchStatisticsInFdo
+2.17 BatchFunction.mixed_priority_policy CalibrationStatisticsSaver ComputeDedupDataSizeV2
+  ComputeDedupDataTupleMaskV2 ConvertToListOfSparseCoreCooTensors
+  ConvertToSparseCoreCsrWrappedCooTensor CustomAggregator GatherNd.bad_indices_policy
+  GetStatsFromListOfSparseCoreCooTensors GetTpuTaskId SortListOfSparseCoreCooTensors
+  UpdateTaskIdAndGlobalCoreArray
+2.18 BatchFunction.batch_padding_policy CheckPinned ResourceScatterNdAdd.bad_indices_policy
+  ResourceScatterNdMax.bad_indices_policy ResourceScatterNdMin.bad_indices_policy
+  ResourceScatterNdSub.bad_indices_policy ResourceScatterNdUpdate.bad_indices_policy
+  ScatterNd.bad_indices_policy ScatterNdAdd.bad_indices_policy ScatterNdMax.bad_indices_policy
+  ScatterNdMin.bad_indices_policy ScatterNdNonAliasingAdd.bad_indices_policy
+  ScatterNdSub.bad_indices_policy ScatterNdUpdate.bad_indices_policy
+  TensorScatterAdd.bad_indices_policy TensorScatterMax.bad_indices_policy
+  TensorScatterMin.bad_indices_policy TensorScatterSub.bad_indices_policy
+  TensorScatterUpdate.bad_indices_policy
+2.21 TensorListGetItem.Tshape
+"""
