@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from modelfmt import dtypes
 from modelfmt.errors import CorruptFileError, located
-from modelfmt.graph import Edge, Func, Graph, Node, parse_input, tensor_name
+from modelfmt.graph import AttrValue, Edge, Func, Graph, Node, parse_input, tensor_name
 from modelfmt.graphs.inline import InlinedGraph, inline
 from modelfmt.graphs.order import NEXT
 
@@ -142,19 +142,19 @@ def _without_invariants(graph: Graph, kept: Set[str]) -> Graph:
                 changed[node.name] = _same(node, first)
                 entering.add(parse_input(first[0]).node)
     for node in graph.values():
-        if node.op in _SWITCHES and len(node.data_inputs) == 2:
-            if _origin(node.data_inputs[0], graph).node in changed:
-                changed[node.name] = _same(node, node.data_inputs[:1] * 2)
-        elif node.op in _ENTERS and len(node.data_inputs) == 1:
-            if node.attrs.get("is_constant") or node.name in entering:
-                changed[node.name] = _same(node, node.data_inputs)
+        given = node.data_inputs
+        if node.op in _SWITCHES and len(given) == 2 and _origin(given[0], graph).node in changed:
+            changed[node.name] = _same(node, given[:1] * 2)
+        is_fixed = node.attrs.get("is_constant") or node.name in entering
+        if node.op in _ENTERS and len(given) == 1 and is_fixed:
+            changed[node.name] = _same(node, given)
     unread: set[str] = set()
     for node in graph.values():
-        if node.op in _EXITS and len(node.data_inputs) == 1:
-            if _origin(node.data_inputs[0], graph).node in changed:
-                changed[node.name] = _same(node, node.data_inputs)
-                if node.name not in read:
-                    unread.add(node.name)
+        given = node.data_inputs
+        if node.op in _EXITS and len(given) == 1 and _origin(given[0], graph).node in changed:
+            changed[node.name] = _same(node, given)
+            if node.name not in read:
+                unread.add(node.name)
     if not changed:
         return graph
     calls = graph.calls if isinstance(graph, InlinedGraph) else frozenset[str]()
@@ -210,7 +210,5 @@ def _same(node: Node, sources: list[str]) -> Node:
     """A node that passes on ``sources``, under the name of ``node``."""
     controls = [i for i in node.inputs if i.startswith("^")]
     kind = node.attrs.get("T")
-    attrs = {"T": [kind] * len(sources)}
-    return dataclasses.replace(
-        node, op="IdentityN", inputs=[*sources, *controls], attrs=attrs
-    )
+    attrs: dict[str, AttrValue] = {"T": [kind] * len(sources)}
+    return dataclasses.replace(node, op="IdentityN", inputs=[*sources, *controls], attrs=attrs)

@@ -1,4 +1,4 @@
-"""Loops over time, as a View of a graph shows them that frames.py prepared: what goes around in one.
+"""Loops over time, as a View of a graph shows them that frames.py prepared.
 
     m = Merge(Enter(initial), NextIteration(following))       LoopCond(counter < limit)
     inside, = Switch(m, cond):1      leaving = Exit(Switch(m, cond):0)

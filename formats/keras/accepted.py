@@ -44,6 +44,7 @@ BatchNormalization axis momentum epsilon center scale beta_initializer gamma_ini
   moving_mean_initializer moving_variance_initializer beta_regularizer gamma_regularizer
   beta_constraint gamma_constraint renorm renorm_clipping renorm_momentum synchronized 2:fused
   2:virtual_batch_size 2:adjustment
+BatchNormalizationOfKeras1@1
 Bidirectional layer merge_mode weights backward_layer
 CategoryEncoding num_tokens output_mode sparse
 CenterCrop height width 3:data_format 3:factor 3:bounding_box_format
@@ -135,6 +136,7 @@ HashedCrossing num_bins output_mode sparse
 Hashing num_bins mask_value salt output_mode sparse
 Identity
 InputLayer sparse ragged 3:batch_shape 3:optional 2:batch_input_shape
+Highway@1
 IntegerLookup max_tokens num_oov_indices mask_token oov_token vocabulary vocabulary_dtype
   idf_weights invert output_mode sparse pad_to_max_tokens 3:oov_method 3:salt
 LSTM units activation recurrent_activation use_bias kernel_initializer recurrent_initializer
@@ -162,8 +164,10 @@ MaxPooling1D pool_size strides padding data_format
 MaxPooling2D pool_size strides padding data_format
 MaxPooling3D pool_size strides padding data_format
 Maximum
+MaxoutDense@1
 MelSpectrogram@3 fft_length sequence_stride sequence_length window sampling_rate num_mel_bins
   min_freq max_freq power_to_db top_db mag_exp min_power ref_power
+Merge@1
 Minimum
 MixUp@3 alpha data_format seed factor bounding_box_format
 MultiHeadAttention num_heads key_dim value_dim dropout use_bias output_shape attention_axes
@@ -172,6 +176,7 @@ MultiHeadAttention num_heads key_dim value_dim dropout use_bias output_shape att
 Multiply
 Normalization axis mean variance invert
 PReLU alpha_initializer alpha_regularizer alpha_constraint shared_axes
+ParametricSoftplus@1
 Permute dims
 RMSNormalization@3 axis epsilon
 RNN cell return_sequences return_state go_backwards stateful unroll 3:zero_output_for_mask
@@ -214,6 +219,7 @@ Resizing height width interpolation crop_to_aspect_ratio 3:pad_to_aspect_ratio 3
 ReversibleEmbedding@3 input_dim output_dim tie_weights embeddings_initializer
   embeddings_regularizer embeddings_constraint mask_zero reverse_dtype logit_soft_cap weights
   lora_rank lora_alpha quantization_config
+SReLU@1
 STFTSpectrogram@3 mode frame_length frame_step fft_length window periodic scaling padding
   expand_dims data_format
 SeparableConv1D filters kernel_size strides padding data_format dilation_rate depth_multiplier

@@ -116,7 +116,7 @@ def _rows() -> dict[str, tuple[str, dict[str, str]]]:
             name, _, renamed = words.pop(0).partition("=")
             keys = {}
             found[name] = renamed or name, keys
-        for word in (w for word in words for w in _GROUPS.get(word, word).split()):
+        for word in " ".join(_GROUPS.get(each, each) for each in words).split():
             old, _, new = word.removeprefix("-").partition(">")
             keys[old] = new
     return found

@@ -59,7 +59,7 @@ __all__ = [
     "bind", "codec_for", "codecs", "infer_specs", "one_of", "only", "op", "recognise",
     "register_layer", "write_network",
     "attention", "dense_attention", "dot", "einsum", "embedding",
-    "sample_normalization", "spectral",
+    "keras1", "sample_normalization", "spectral",
     "activations", "adaptive", "applications", "convolutional", "core", "local", "padding",
     "separable",
     "transposed", "upsampling", "merging", "normalization", "pooling",

@@ -44,9 +44,11 @@ class Block:
 
     def window(self, axis: int, start: int, stop: int) -> Block:
         """The part from ``start`` to ``stop`` of the rows (0) or columns (1)."""
-        first = (self.rows, self.columns)[axis][0]
-        span = (first + start, first + stop)
-        return dataclasses.replace(self, **{("rows", "columns")[axis]: span})
+        if axis:
+            first = self.columns[0]
+            return dataclasses.replace(self, columns=(first + start, first + stop))
+        first = self.rows[0]
+        return dataclasses.replace(self, rows=(first + start, first + stop))
 
     def is_whole(self) -> bool:
         return self.rows == (0, self.shape[0]) and self.columns == (0, self.shape[1])
@@ -224,7 +226,8 @@ class Sums:
         self, node: Node, rank: int, sizes: tuple[int, int]
     ) -> tuple[int, int, int, int] | None:
         begin, end, stride = (self.view.ints(i) for i in node.inputs[1:4])
-        masks = {key: self.view.attr(node, f"{key}_mask") or 0 for key in _MASKS}
+        stated = {key: self.view.attr(node, f"{key}_mask") for key in _MASKS}
+        masks = {key: value if isinstance(value, int) else 0 for key, value in stated.items()}
         if begin is None or end is None or stride is None or len(begin) > rank:
             return None
         if masks["ellipsis"] or masks["new_axis"] or any(step != 1 for step in stride):
@@ -232,11 +235,11 @@ class Sums:
         found = None
         for axis, (low, high) in enumerate(zip(begin, end, strict=True)):
             size = sizes[1] if axis == rank - 1 else sizes[0]
-            shrinks = bool(int(masks["shrink_axis"]) >> axis & 1)
+            shrinks = bool(masks["shrink_axis"] >> axis & 1)
             if low is None or high is None:
                 return None
-            start = 0 if int(masks["begin"]) >> axis & 1 else _within(low, size)
-            stop = size if int(masks["end"]) >> axis & 1 else _within(high, size)
+            start = 0 if masks["begin"] >> axis & 1 else _within(low, size)
+            stop = size if masks["end"] >> axis & 1 else _within(high, size)
             if shrinks:
                 stop = start + 1
             if (start, stop) == (0, size) and not shrinks:

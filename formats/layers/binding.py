@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from modelfmt.errors import MismatchError, located
+from modelfmt.errors import ConversionError, MismatchError, located
 from modelfmt.layers import cudnn, legacy, lora
 from modelfmt.layers.parts import parts_of
 from modelfmt.layers.registry import codec_for
@@ -42,6 +42,11 @@ def bind(network: Network) -> Network:
                 _bind_layer(layer)
                 if network.extras.get("backend") == "theano":
                     _turn_kernels(layer)
+                    if layer.class_name == "SReLU":
+                        raise ConversionError(
+                            "SReLU of the Theano backend clips otherwise than TensorFlow's",
+                            hint="Its numbers would differ where a_left is negative.",
+                        )
     return network
 
 

@@ -13,6 +13,7 @@ from modelfmt.graphs.view import View
 from modelfmt.layers.affine import Affine, Sums, joined, width
 from modelfmt.layers.codec import Claim
 from modelfmt.layers.rnn_cells import activated
+from modelfmt.layers.rnn_recognition import is_length_of, steps_of
 
 
 def dense_of_steps(tensor: str, view: View) -> Claim | None:
@@ -25,7 +26,7 @@ def dense_of_steps(tensor: str, view: View) -> Claim | None:
         if found is None or len(found.products) != 1 or len(found.biases) > 1:
             continue
         (x, kernel) = next(iter(found.products.items()))
-        if not _fits(found, shape, view.shape(x)):
+        if not _fits(found, view.resolve(tensor), x, view):
             continue
         weights = {"kernel": joined(kernel, "kernel")}
         if found.biases:
@@ -37,13 +38,19 @@ def dense_of_steps(tensor: str, view: View) -> Claim | None:
     return None
 
 
-def _fits(
-    found: Affine, after: tuple[int | None, ...], before: tuple[int | None, ...] | None
-) -> bool:
+def _fits(found: Affine, tensor: str, x: str, view: View) -> bool:
     """Whether the rows become as many steps as they were."""
+    after, before = view.shape(tensor) or (), view.shape(x)
     if before is None or len(before) != 3 or after[2] != found.width:
         return False
-    return after[1] == before[1]
+    if after[1] is not None:
+        return after[1] == steps_of(x, view)
+    node = view.producer(tensor)
+    sizes = view.producer(node.inputs[1]) if node else None
+    return (
+        sizes is not None and sizes.op == "Pack" and len(sizes.inputs) == 3
+        and is_length_of(sizes.inputs[1], x, view)
+    )  # fmt: skip
 
 
 def _nodes(tensor: str, x: str, view: View) -> tuple[str, ...]:

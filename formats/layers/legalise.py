@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from modelfmt.layers.gate_scaling import scale_gates
 from modelfmt.network import Call, Layer, Network, Ref
 
 #: Activation functions that a major lacks: the layers that compute the same, by class and config.
@@ -35,6 +36,7 @@ def legalise(network: Network, major: int) -> Network:
         if layer.network is not None:
             legalise(layer.network, major)
             continue
+        scale_gates(layer, major)
         spelled = SPELLED[major].get(str(layer.config.get("activation")))
         if spelled is not None:
             _spell(network, layer, spelled)

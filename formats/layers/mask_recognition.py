@@ -27,7 +27,7 @@ _RECURRENT = {"SimpleRNN", "LSTM", "GRU"}
 #: Classes that compute something else where a mask comes along, and whose claims show none.
 _HEEDING = {
     "GlobalAveragePooling1D", "Attention", "AdditiveAttention", "MultiHeadAttention", "Softmax",
-    "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN", "TimeDistributed",
+    "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN",
 }  # fmt: skip
 
 
@@ -57,9 +57,7 @@ def mask_source(mask: str, view: View) -> Source | None:
     value = view.scalar(node.inputs[1])
     if value is None or not (reduced or value == 0):
         return None
-    return Source(
-        "Masking" if reduced else "Embedding", view.resolve(node.inputs[0]), float(value)
-    )
+    return Source("Masking" if reduced else "Embedding", view.resolve(node.inputs[0]), float(value))
 
 
 def mask_nodes(mask: str, view: View) -> set[str]:
@@ -132,7 +130,7 @@ def _hands_on(item: Recognised) -> bool:
         return bool(config.get("return_sequences"))
     if item.codec.class_name == "Bidirectional":
         return bool(config["layer"]["config"].get("return_sequences"))
-    return item.codec.supports_masking or item.codec.class_name == "TimeDistributed"
+    return item.codec.supports_masking
 
 
 def _masks(maker: Recognised) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import FUNCTIONS
@@ -21,6 +22,11 @@ from modelfmt.layers.affine import Affine, Block, Row, Sums, blocks_of, joined, 
 from modelfmt.layers.template import Match
 from modelfmt.network import Config
 from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +80,9 @@ def simple_rnn(body: Body) -> Cell | None:
             gate = _gate(inner, state, body)
             if gate is not None:
                 weights = _weights([gate])
-                return weights and Cell({"activation": function, **weights[0]}, weights[1], (state,))
+                if weights is None:
+                    return None
+                return Cell({"activation": function, **weights[0]}, weights[1], (state,))
     return None
 
 
@@ -90,9 +98,7 @@ def lstm(body: Body) -> Cell | None:
     return None
 
 
-def _lstm(
-    body: Body, out: str, activation: str, carry: str, state: str, cell: str
-) -> Cell | None:
+def _lstm(body: Body, out: str, activation: str, carry: str, state: str, cell: str) -> Cell | None:
     for kept, new in _operands(carry, "AddV2", body.view):
         for forget, old in _factors(kept, body.view):
             if old != cell:
@@ -193,8 +199,7 @@ def _gate(tensor: str, state: str, body: Body) -> _Gate | None:
 def _gates(tensor: str, state: str, body: Body) -> dict[str, _Gate]:
     """The gates that a tensor may be, by the function applied."""
     found = {
-        function: _gate(inner, state, body)
-        for function, inner in activated(tensor, body.view)
+        function: _gate(inner, state, body) for function, inner in activated(tensor, body.view)
     }
     return {function: gate for function, gate in found.items() if gate is not None}
 
@@ -283,14 +288,13 @@ def _bias(gates: Sequence[_Gate], units: int) -> list[Tensor] | None:
 def _added(first: Block, gates: Sequence[_Gate], units: int) -> Tensor:
     import numpy as np
 
-    def change(_: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        dtype = first.root.dtype.numpy
-        total = np.zeros(units * len(gates), dtype)
+    def change(array: Array) -> Array:
+        total = np.zeros(units * len(gates), array.dtype)
         for k, gate in enumerate(gates):
             part = total[k * units : (k + 1) * units]
             for row in gate.biases:
                 part += np.concatenate([block.numpy() for block in row], axis=1).ravel()
-            part += dtype.type(gate.offset) if hasattr(dtype, "type") else gate.offset
+            part += total.dtype.type(gate.offset)
         return total
 
     return first.root.changed(change, (units * len(gates),))
@@ -346,13 +350,13 @@ def _in_rows(rows: Sequence[Row], units: int) -> Tensor:
     if own:
         return root if root.shape == shape else root.reshaped(shape)
 
-    def change(_: object) -> object:
+    def change(_: Array) -> Array:
         import numpy as np
 
         parts = [np.concatenate([block.numpy() for block in row], axis=1) for row in rows]
         return np.concatenate(parts, axis=0)
 
-    return root.changed(change, shape)  # type: ignore[arg-type]
+    return root.changed(change, shape)
 
 
 def _spans(row: Row) -> list[tuple[int, int]]:

@@ -121,7 +121,8 @@ def _body(ending: _Ending, called: str, masked: _Masked | None) -> Body:
         if masked is None:
             return [v.inside for v in loop.variables.values() if v.following == following]
         return [
-            v.inside for v in loop.variables.values()
+            v.inside
+            for v in loop.variables.values()
             if _masked(v.following, loop) == _Masked(masked.mask, following, v.inside)
         ]
 
@@ -219,13 +220,13 @@ def _lasts(loop: Loop, x: str) -> bool:
         value = view.scalar(_of_one(limit, view))
         if value is not None:
             known.append(int(value))
-        elif not _is_length(_of_one(limit, view), x, view):
+        elif not is_length_of(_of_one(limit, view), x, view):
             return False
-    steps = _steps(x, view)
+    steps = steps_of(x, view)
     return not known or min(known) == steps
 
 
-def _steps(x: str, view: View, depth: int = 0) -> int | None:
+def steps_of(x: str, view: View, depth: int = 0) -> int | None:
     """The number of steps that a sequence has: a loop before has as many turns."""
     shape = view.shape(x)
     if shape is not None and len(shape) > 1 and shape[1] is not None:
@@ -235,12 +236,20 @@ def _steps(x: str, view: View, depth: int = 0) -> int | None:
         return None
     if node.op in _EACH_STEP:
         return next(
-            (n for i in node.inputs if (n := _steps(i, view, depth + 1)) is not None), None
+            (n for i in node.inputs if (n := steps_of(i, view, depth + 1)) is not None), None
         )
     ending = _ending(x, view) if node.op == "Transpose" else None
-    limits = ending.loop.limits() if ending and ending.sequences else None
-    known = [view.scalar(_of_one(limit, view)) for limit in limits or ()]
-    return min((int(n) for n in known if n is not None), default=None)
+    if ending is None or not ending.sequences:
+        return None
+    known = [view.scalar(_of_one(limit, view)) for limit in ending.loop.limits() or ()]
+    counts = [int(n) for n in known if n is not None]
+    if counts:
+        return min(counts)
+    before = [
+        called.removeprefix(_BACKWARDS) for called in _sources(ending.loop)
+        if _lasts(ending.loop, called.removeprefix(_BACKWARDS))
+    ]  # fmt: skip
+    return steps_of(before[0], view, depth + 1) if before else None
 
 
 def _of_one(tensor: str, view: View) -> str:
@@ -252,7 +261,7 @@ def _of_one(tensor: str, view: View) -> str:
     return tensor
 
 
-def _is_length(tensor: str, x: str, view: View) -> bool:
+def is_length_of(tensor: str, x: str, view: View) -> bool:
     """Whether a number is the number of steps of x, read from a shape."""
     node = view.producer(tensor)
     if node is None or node.op != "StridedSlice":

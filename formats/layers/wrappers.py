@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from modelfmt.errors import MismatchError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Claim, LayerCodec
+from modelfmt.layers.each_step import dense_of_steps
 from modelfmt.layers.parts import part
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.network import Layer
@@ -24,6 +26,20 @@ class TimeDistributed(LayerCodec):
     class_name = "TimeDistributed"
     wraps = ("layer",)
     supports_masking = True
+    root_ops = frozenset({"Reshape"})
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = dense_of_steps(tensor, graph)
+        if found is None:
+            return None
+        config = {
+            "layer": {
+                "module": LayerCodec.module, "class_name": "Dense",
+                "config": {"name": "dense", **found.config}, "registered_name": None,
+            },
+        }  # fmt: skip
+        weights = {f"layer/{name}": weight for name, weight in found.weights.items()}
+        return Claim(found.inputs, config, weights, found.nodes)
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])

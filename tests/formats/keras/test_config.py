@@ -178,3 +178,11 @@ def test_endless_nesting_is_named() -> None:
         config = {"class_name": "Sequential", "config": {"name": "s", "layers": [config]}}
     with pytest.raises(CorruptFileError, match="nested too deeply"):
         read_config(config, keras_version="2.3.1")
+
+
+def test_models_without_a_name_are_numbered() -> None:
+    inner = {"class_name": "Sequential", "config": [dense("a", batch_input_shape=[None, 3])]}
+    rows = [inner, {**inner, "config": [dense("b", batch_input_shape=[None, 2])]}]
+    network = read_config({"class_name": "Sequential", "config": rows}, keras_version="2.1.2")
+    assert [layer.name for layer in network.layers[1:]] == ["sequential", "sequential_1"]
+    assert network.layers[2].calls == [Call([Ref("sequential")])]

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from modelfmt.errors import ConversionError, UnknownLayerError
-from modelfmt.keras.dialects import normalise, specialise
+from modelfmt.keras.dialects import (
+    is_multi_backend,
+    normalise,
+    settle_multi_backend,
+    specialise,
+)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +104,39 @@ def test_what_a_major_cannot_say_is_refused(class_name: str, config: Any, major:
 def test_a_class_of_the_other_major_is_named() -> None:
     with pytest.raises(UnknownLayerError, match="Keras 3 has no layer ThresholdedReLU"):
         specialise("ThresholdedReLU", {"theta": 1.0}, 3)
+
+
+@pytest.mark.parametrize(
+    ("version", "major", "wanted"),
+    [("1.2.2", 1, True), (None, 1, True), ("2.1.2", 2, True), ("2.3.1", 2, True),
+     ("2.2.4-tf", 2, False), ("2.4.0", 2, False), ("2.15.0", 2, False), (None, 2, False),
+     ("3.0.5", 3, False)],
+)  # fmt: skip
+def test_the_keras_of_many_backends(version: str | None, major: int, wanted: bool) -> None:
+    assert is_multi_backend(version, major) is wanted
+
+
+def test_what_the_keras_of_many_backends_meant() -> None:
+    config: Any = {"layer": {"class_name": "LSTM", "config": {"units": 2}}}
+    settle_multi_backend("Bidirectional", config)
+    assert config["layer"]["config"] == {"units": 2, "zero_output_for_mask": False}
+    config = {"layer": {"class_name": "UpSampling2D", "config": {"interpolation": "bilinear"}}}
+    settle_multi_backend("TimeDistributed", config)
+    assert config["layer"]["config"]["half_pixel_centers"] is False
+    config = {"interpolation": "nearest"}
+    settle_multi_backend("UpSampling2D", config)
+    assert config == {"interpolation": "nearest"}
+    with pytest.raises(ConversionError, match="half_pixel_centers"):
+        specialise("UpSampling2D", {"half_pixel_centers": False}, 3)
+
+
+@pytest.mark.parametrize("class_name", ["MaxoutDense", "Highway", "SReLU", "Merge"])
+@pytest.mark.parametrize("major", [2, 3])
+def test_layers_of_keras_1_alone(class_name: str, major: int) -> None:
+    with pytest.raises(UnknownLayerError, match=f"Keras {major} has no layer {class_name}"):
+        specialise(class_name, {}, major)
+
+
+@pytest.mark.parametrize("major", [1, 2, 3])
+def test_unknown_keys_are_carried(major: int) -> None:
+    assert normalise("Dense", {"of_the_future": [1]}, major)[1] == {"of_the_future": [1]}

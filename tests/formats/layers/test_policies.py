@@ -30,7 +30,7 @@ def test_the_dtype_that_a_layer_computes_in(policy: Any, wanted: str | None) -> 
 
 def test_a_quantized_layer_is_refused_by_name() -> None:
     policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}
-    with pytest.raises(ConversionError, match="Dense.*QuantizedDTypePolicy.*int8"):
+    with pytest.raises(ConversionError, match=r"Dense.*QuantizedDTypePolicy.*int8"):
         compute_dtype(Layer("Dense", "d", {"dtype": policy}))
 
 
