@@ -21,6 +21,8 @@ from pathlib import Path
 from measure import Command, Usage, interleave, median, ratio, run
 from rows import Group, convert, fmt, groups, reference
 
+#: What Keras builds, once and for all.
+MODELS = ("vgg16.h5", "vgg16.keras", "mobilenetv2.h5")
 HEAD = ("what", "command", "wall s", "CPU s", "peak MB", "ours: wall", "ours: CPU", "ours: peak")
 
 
@@ -85,8 +87,8 @@ def _processor() -> str:
 
 
 def _prepare(work: Path) -> None:
-    """VGG16 by Keras, once and for all; its .pb by us, anew, as the input of the way back."""
-    if not all((work / name).exists() for name in ("vgg16.h5", "vgg16.keras")):
+    """The models by Keras, once; VGG16's .pb by us, anew, as the input of the way back."""
+    if not all((work / name).exists() for name in MODELS):
         run(reference("build", "build", work))
     run(convert(work / "vgg16.h5", work / "vgg16.pb"))
 
@@ -98,7 +100,9 @@ def _check(work: Path) -> None:
         run(convert(source, made))
         run(reference("same", "same", source, made))
     run(reference("same", "same", h5, pb))
-    for a, b in ((h5, pb), (pb, work / "out.h5")):
+    small, made = work / "mobilenetv2.h5", work / "out.mobilenetv2.pb"
+    run(convert(small, made))
+    for a, b in ((h5, pb), (pb, work / "out.h5"), (small, made)):
         run(Command("verify", fmt("verify", a, b, "--samples", 1)))
     print("checked: all weights bit for bit, outputs of .h5, .pb and .h5 again by TensorFlow")
 

@@ -19,7 +19,8 @@ writes it), tensor_array_ops.py, and while_v2.py for what the bodies hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
@@ -61,8 +62,10 @@ def lower(graph: Graph, ends: Sequence[str] = ()) -> dict[str, Node]:
     """
     lowering = _Lowering(graph)
     lowering.emit(graph, {}, "", [])
-    for end in dict.fromkeys(parse_input(end).node for end in ends):
+    fetched = [parse_input(end).node for end in ends]
+    for end in fetched:
         lowering.keep(end)
+    lowering.drop_unread(fetched)
     return lowering.nodes
 
 
@@ -137,6 +140,19 @@ class _Lowering:
         if end not in self.nodes and end in self.kinds:
             results = [self.now[tensor_name(end, k)] for k in range(len(self.kinds[end]))]
             self.nodes[end] = Node(end, "IdentityN", results, {"T": self.kinds[end]})
+
+    def drop_unread(self, ends: Iterable[str]) -> None:
+        """Remove what nothing reads any more, and nothing fetches: sinks are outputs."""
+        own = {name for name, readers in self.graph.consumers().items() if not readers}
+        own.update(ends)
+        counts = Counter(parse_input(i).node for n in self.nodes.values() for i in n.inputs)
+        todo = [name for name in self.nodes if name not in own and not counts[name]]
+        while todo:
+            for text in self.nodes.pop(todo.pop()).inputs:
+                name = parse_input(text).node
+                counts[name] -= 1
+                if not counts[name] and name not in own:
+                    todo.append(name)
 
     # --- loops ---
 

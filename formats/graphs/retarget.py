@@ -26,7 +26,7 @@ from modelfmt.graph import (
 )
 from modelfmt.graphs.function_builder import BuiltFunction
 from modelfmt.graphs.inline import inline
-from modelfmt.graphs.lowering import LISTS, LOOPS, lower
+from modelfmt.graphs.lowering import LOOPS, lower
 from modelfmt.graphs.saver import Variable, made_node
 from modelfmt.graphs.specialise import Specialised
 from modelfmt.graphs.twins import ASKING_LESS, TWINS
@@ -142,9 +142,10 @@ class _Retargeting:
     def _must_lower(self, bodies: Sequence[Graph]) -> bool:
         """Whether loops cannot stay: they or what they hold came later."""
         used = [{node.op for node in body.values()} for body in bodies]
-        young = [{op for op in ops if self._is_young(op)} for ops in used]
-        loops = any(LOOPS & ops for ops in used)
-        return loops and (bool((LOOPS | LISTS) & set().union(*young)) or any(young[1:]))
+        if not any(LOOPS & ops for ops in used):
+            return False
+        # An attr of StatelessWhile that says what goes around came with 1.15.
+        return self.version < _RESOURCES or any(map(self._is_young, set().union(*used[1:])))
 
     def _function(self, function: Function) -> Function:
         nodes = {name: settle_node(node, self.version) for name, node in function.items()}

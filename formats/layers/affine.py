@@ -326,12 +326,20 @@ class Sums:
             node = self.view.producer(tensor)
             if node is None or node.op != "Mul":
                 break
-            kept = [i for i in node.inputs if self.view.scalar(i) != 1]
+            kept = [i for i in node.inputs if not self._is_one(i)]
             if len(kept) != 1:
                 break
             tensor = kept[0]
         row = self.outside(tensor)
         return row[1] if row else self.view.resolve(tensor)
+
+    def _is_one(self, tensor: str) -> bool:
+        """Whether a tensor holds nothing but 1, of whatever size."""
+        node = self.view.producer(tensor)
+        if node is not None and node.op == "Fill":
+            tensor = node.inputs[1]
+        is_like = node is not None and node.op == "OnesLike"
+        return is_like or bool(self.view.scalar(tensor) == 1)
 
     def taken_before(self, tensor: str) -> Affine | None:
         """The sum that a row of a sequence is, where it was taken before the loop."""

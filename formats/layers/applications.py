@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec
-from modelfmt.layers.regularization import VanishingCodec
 from modelfmt.layers.registry import register_layer
+from modelfmt.layers.regularization import VanishingCodec
 from modelfmt.network import Layer
 
 _MODULE = "keras.src.applications.convnext"

@@ -310,7 +310,8 @@ class Bidirectional(LayerCodec):
         for key, way in ways.items():
             inner = Layer(way.class_name, way.class_name.lower(), dict(way.claim.config))
             full = codec_for(inner).completed(inner.config, way.claim.weights)
-            if "zero_output_for_mask" not in way.claim.config:  # as ``_named`` has it
+            zeros = way.claim.config.get("zero_output_for_mask")
+            if zeros is None or zeros == full["return_sequences"]:  # as ``_named`` has it
                 del full["zero_output_for_mask"]
             config["layer" if key == _WAYS[0] else key] = {
                 "module": LayerCodec.module, "class_name": way.class_name,

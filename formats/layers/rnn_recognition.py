@@ -417,7 +417,7 @@ def _nodes(root: str, ends: set[str], loop: Loop) -> tuple[str, ...]:
 
 
 #: Ops that measure, and those that bring a mask into its form.
-_SIZES = {"Shape", "Pack", "Range", "ZerosLike", *_FORMS}
+_SIZES = {"Shape", "Pack", "Range", "ZerosLike", "OnesLike", *_FORMS}
 
 
 def _below(root: str, ends: set[str], view: View) -> set[str]:
@@ -455,4 +455,4 @@ def _above(tensors: set[str], view: View) -> set[str]:
 
 
 #: Ops that ask a tensor for nothing but its shape.
-_LENDS = {"Shape", "ZerosLike"}
+_LENDS = {"Shape", "ZerosLike", "OnesLike"}

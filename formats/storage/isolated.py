@@ -73,7 +73,7 @@ def read_isolated(
     size = os.path.getsize(path) if os.path.isfile(path) else 0
     limit = SECONDS + size / BYTES_A_SECOND if seconds is None else seconds
     endless = CorruptFileError(
-        f"reading it came to no end within {limit:g} s, and was stopped", where=Where(path)
+        f"reading it came to no end within {limit:.1f} s, and was stopped", where=Where(path)
     )
     task = {
         "path": sys.path, "target": [function.__module__, function.__qualname__],

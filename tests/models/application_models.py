@@ -39,6 +39,7 @@ def _built(keras: Any, name: str) -> Any:
             for weight in layer.weights:
                 if "float" in str(weight.dtype):
                     weight.assign(random.uniform(0.5, 1.5, weight.shape).astype("float32"))
+            layer.finalize_state()  # what it computes with follows its weights
     model.arrays = [random.uniform(0.0, 255.0, (2, size, size, 3)).astype("float32")]
     model.trained = True
     return model

@@ -21,9 +21,18 @@ pytestmark = pytest.mark.oracle
 LACKING = re.compile(r"TensorFlow \d\.\d+ does not know|has no older twin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", ["1.2", "1.12", "1.14"])
-@pytest.mark.parametrize("grid", ["rnn", "normalization", "activations"])
+@pytest.mark.parametrize("grid", ["rnn", "attention", "activations", "convolutional", "merging"])
 def test_a_family_for_a_release(grid: str, release: str, bench: Any) -> None:
+    check(grid, release, bench)
+
+
+def test_normalization_for_an_old_release(bench: Any) -> None:
+    check("normalization", "1.2", bench)
+
+
+def check(grid: str, release: str, bench: Any) -> None:
     table = bench(3)
     table.options = {"target_tf": release}
     table.make(f"grids.{grid}", freeze=False, major=3)

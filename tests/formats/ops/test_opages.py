@@ -65,8 +65,8 @@ def test_no_name_stands_twice() -> None:
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("Add", (1, 0)), ("AddV2", (0, 0)), ("FusedBatchNormV2", (0, 0)), ("SelectV2", (0, 0)),
-     ("BatchMatMulV2", (1, 14)), ("GatherV2", (1, 3)), ("StatelessWhile", (1, 13))],
+    [("Add", (1, 0)), ("AddV2", (1, 5)), ("FusedBatchNormV2", (1, 4)), ("SelectV2", (1, 14)),
+     ("BatchMatMulV2", (1, 14)), ("GatherV2", (1, 3)), ("StatelessWhile", (1, 11))],
 )  # fmt: skip
 def test_ages(name: str, version: tuple[int, int]) -> None:
     assert age(name) == version
