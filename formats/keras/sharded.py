@@ -54,17 +54,17 @@ class ShardedWeights(KerasWeights):
         self.weight_map = _weight_map(parse_json(text, path, ""), path)
         self.shards = list(dict.fromkeys(n for names in self.weight_map.values() for n in names))
         folder = os.path.dirname(path)
-        self._readers: list[Hdf5Reader] = []
+        self.readers: list[Hdf5Reader] = []
         found: dict[str, Tensor] = {}
         try:
             for name in self.shards:
                 place = os.path.join(folder, name)
-                self._readers.append(Hdf5Reader(place))
-                found.update(StoredTensors(self._readers[-1], place))
+                self.readers.append(Hdf5Reader(place))
+                found.update(StoredTensors(self.readers[-1], place))
         except BaseException:
             self.close()
             raise
-        self.reader = self._readers[0]
+        self.reader = self.readers[0]
         self._edited = EditedTensors(
             _Found((name, found[name]) for name in tree_order(found)), path
         )
@@ -81,7 +81,7 @@ class ShardedWeights(KerasWeights):
         )
 
     def close(self) -> None:
-        for reader in self._readers:
+        for reader in self.readers:
             reader.close()
 
     def _note(self, found: dict[str, Tensor], folder: str) -> None:

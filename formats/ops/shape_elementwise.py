@@ -182,8 +182,8 @@ _FAMILIES: dict[Rule, str] = {
         "StringToHashBucketStrong RegexReplace StaticRegexReplace RegexFullMatch "
         "StaticRegexFullMatch Bucketize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars "
         "FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 "
-        "AdjustContrastv2 AdjustHue AdjustSaturation RGBToHSV HSVToRGB MatrixBandPart Cholesky Cross "
-        "MatrixInverse RandomShuffle TensorScatterUpdate TensorScatterAdd FFT IFFT FFT2D IFFT2D "
+        "AdjustContrastv2 AdjustHue AdjustSaturation RGBToHSV HSVToRGB MatrixBandPart Cholesky "
+        "Cross MatrixInverse RandomShuffle TensorScatterUpdate TensorScatterAdd FFT IFFT FFT2D IFFT2D "
         "ReluGrad Relu6Grad LeakyReluGrad EluGrad SeluGrad SigmoidGrad TanhGrad SoftplusGrad "
         "SoftsignGrad RsqrtGrad SqrtGrad ReciprocalGrad LRNGrad MaxPoolGrad"
     ),

@@ -58,14 +58,17 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> Findings:
 
 
 def _holds_hdf5(path: str, kind: str | None) -> bool:
-    """Whether libhdf5 would have to do with it, by kind or first bytes; it is not asked."""
+    """Whether libhdf5 would have to do with it, by kind or first bytes; it is not asked.
+
+    HDF5 itself, a zip, or the JSON that names shards.
+    """
     if kind is not None:
         return kind in ("keras-h5", "keras-weights", "keras")
     if not os.path.isfile(path):
         return False
     with SourceFile(path) as file:
         head = file.read(0, min(file.size, 8))
-    return is_hdf5(head) or head.startswith(_ZIP)
+    return is_hdf5(head) or head.startswith(_ZIP) or head.lstrip().startswith(b"{")
 
 
 def _examined(path: str, kind: str | None) -> tuple[list[ModelFormatError], list[str]]:

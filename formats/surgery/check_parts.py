@@ -183,6 +183,27 @@ def _payloads(container: Container) -> Iterator[ModelFormatError]:
             yield error
 
 
+def _attributes(container: Container) -> Iterator[ModelFormatError]:
+    """Attributes of HDF5 objects that cannot be read, be they of use to us or not."""
+    if container.kind not in ("keras-h5", "keras-weights", "keras"):
+        return
+    from modelfmt.keras.archive import KerasArchive
+    from modelfmt.keras.h5 import KerasH5, KerasWeights
+    from modelfmt.keras.sharded import ShardedWeights
+
+    if isinstance(container, ShardedWeights):
+        readers = container.readers
+    else:
+        assert isinstance(container, KerasArchive | KerasH5 | KerasWeights)
+        readers = [container.reader]
+    for reader in readers:
+        for path in ("/", *reader.walk()):
+            try:
+                reader.attributes(path)
+            except ModelFormatError as error:
+                yield error
+
+
 def _layers(container: Container) -> Iterator[ModelFormatError]:
     """Weights that do not fit the configuration, or belong to no layer of it."""
     if not container.has_network:
@@ -223,5 +244,5 @@ def _archive(container: Container) -> Iterator[ModelFormatError]:
 
 EXAMINERS: tuple[Examiner, ...] = (
     _graph, _calls, _signatures, _variables, _objects, _saved_objects, _folder, _payloads,
-    _names, _layers, _archive,
+    _attributes, _names, _layers, _archive,
 )  # fmt: skip

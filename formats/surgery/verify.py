@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelfmt.errors import MismatchError, ModelFormatError, UnsupportedError, Where
-from modelfmt.surgery.dump import Report, dump
+from modelfmt.surgery.describe import Report
+from modelfmt.surgery.dump import dump
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,6 +6,7 @@ import runpy
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -121,3 +122,30 @@ def test_weights_that_do_not_fit_the_configuration(tmp_path: Path) -> None:
     findings = modelfmt.check(copy)
     assert [type(f) for f in findings] == [MismatchError]
     assert 'layer "fc"' in str(findings[0])
+
+
+def test_hdf5_is_read_in_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has HDF5 to do with it, shards among it; graphs and checkpoints are not."""
+    asked: list[str] = []
+
+    def read_isolated(_: object, path: str, kind: object) -> tuple[list[object], list[str]]:
+        asked.append(path)
+        return [], ["a note"]
+
+    monkeypatch.setattr("modelfmt.surgery.check.read_isolated", read_isolated)
+    shards = tmp_path / "model.weights.json"
+    shards.write_text('\n{"weight_map": {}}')
+    archive = GOLDEN / "keras/tfkeras-tf2.12.1-nested/model.keras"
+    for path in (CNN, archive, shards):
+        assert modelfmt.check(path).notes == ["a note"]
+    modelfmt.check(GOLDEN / "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb")
+    modelfmt.check(GOLDEN / "checkpoint/tfkeras-tf2.0.4-subclassed/weights")
+    assert asked == [str(CNN), str(archive), str(shards)]
+
+
+def test_an_attribute_that_nobody_needs(tmp_path: Path) -> None:
+    copy = Path(shutil.copy(CNN, tmp_path / "model.h5"))
+    with h5py.File(copy, "a") as file:
+        file["model_weights"].attrs["remark"] = np.bytes_(b"\xff no UTF-8")
+    (found,) = modelfmt.check(copy)
+    assert 'attribute "remark"' in str(found) and found.where.path == str(copy)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import pytest
 
 from modelfmt import proto
-from modelfmt.errors import UnsupportedError
 from modelfmt.graph import Func, Function, Node
 from modelfmt.ops import opdefs
 from modelfmt.tf.graphdef import WireGraph

@@ -75,7 +75,10 @@ def models(keras: Any, major: int) -> Iterator[Model]:
     }  # fmt: skip
     def tolerant(build: Any, policy: str) -> Any:
         model = build(policy)
-        model.tolerance = STEPS.get(policy.removeprefix("mixed_"))
+        step = STEPS.get(policy.removeprefix("mixed_"))
+        # Attention is four products and a softmax in a row. Its float16 is itself 0.002 from its
+        # float32 (measured in Keras), and either of two roundings may be so.
+        model.tolerance = step and step * (2 if build is attention else 1)
         return model
 
     for name, build in builders.items():
