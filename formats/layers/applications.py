@@ -6,6 +6,11 @@ LayerScale.  y = x * gamma
     Nodes:   Mul(x, gamma)
     Source:  Keras, applications/convnext.py
 
+CustomScaleLayer.  y = x[0] + x[1] * scale
+    Shapes:  x[0], x[1] and y equal
+    Nodes:   Mul(x[1], scale) -> AddV2(x[0], .)
+    Source:  Keras, applications/inception_resnet_v2.py
+
 StochasticDepth leaves a block out at random while training: at inference y = x.
 """
 
@@ -33,6 +38,20 @@ class LayerScale(LayerCodec):
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [graph.op("Mul", inputs[0], layer.weight("gamma"))]
+
+
+@register_layer
+class CustomScaleLayer(LayerCodec):
+    """CustomScaleLayer.  y = x[0] + x[1] * scale"""
+
+    class_name = "CustomScaleLayer"
+    module = "keras.src.applications.inception_resnet_v2"
+    arity = 2
+    config: ClassVar[dict[str, Any]] = {"scale": 1.0}
+
+    def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        scaled = graph.op("Mul", inputs[1], layer.config["scale"])
+        return [graph.op("AddV2", inputs[0], scaled)]
 
 
 @register_layer

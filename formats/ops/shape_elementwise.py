@@ -183,9 +183,9 @@ _FAMILIES: dict[Rule, str] = {
         "StaticRegexFullMatch Bucketize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars "
         "FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 "
         "AdjustContrastv2 AdjustHue AdjustSaturation RGBToHSV HSVToRGB MatrixBandPart Cholesky "
-        "Cross MatrixInverse RandomShuffle TensorScatterUpdate TensorScatterAdd FFT IFFT FFT2D IFFT2D "
-        "ReluGrad Relu6Grad LeakyReluGrad EluGrad SeluGrad SigmoidGrad TanhGrad SoftplusGrad "
-        "SoftsignGrad RsqrtGrad SqrtGrad ReciprocalGrad LRNGrad MaxPoolGrad"
+        "Cross MatrixInverse RandomShuffle TensorScatterUpdate TensorScatterAdd FFT IFFT FFT2D "
+        "IFFT2D ReluGrad Relu6Grad LeakyReluGrad EluGrad SeluGrad SigmoidGrad TanhGrad "
+        "SoftplusGrad SoftsignGrad RsqrtGrad SqrtGrad ReciprocalGrad LRNGrad MaxPoolGrad"
     ),
     alike: "AddN AccumulateNV2",
     string_join: "StringJoin",

@@ -24,6 +24,20 @@ def test_a_layer_scale_multiplies() -> None:
     assert graph.shape(y) == (None, 4)
 
 
+def test_a_custom_scale_layer_adds_the_scaled_branch() -> None:
+    graph = GraphBuilder()
+    a, b = (graph.placeholder(name, float32, (None, 4)) for name in "ab")
+    layer = Layer("CustomScaleLayer", "scale", {"scale": 0.17}, {})
+    (y,) = codec_for(layer).write(layer, [a, b], graph)
+    assert graph[y].op == "AddV2"
+    assert graph[y].inputs[0] == "a"
+    scaled = graph[graph[y].inputs[1]]
+    assert (scaled.op, scaled.inputs[0]) == ("Mul", "b")
+    value = graph[scaled.inputs[1]].attrs["value"]
+    assert isinstance(value, Tensor)
+    assert value.numpy() == np.float32(0.17)
+
+
 def test_stochastic_depth_leaves_no_node() -> None:
     graph = GraphBuilder()
     x = graph.placeholder("x", float32, (None, 4))
