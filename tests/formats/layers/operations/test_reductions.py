@@ -11,8 +11,8 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import operations  # noqa: F401  fills the table
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import find
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops
 
 
 def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from modelfmt.errors import ConversionError
 
 if TYPE_CHECKING:
-    from modelfmt.layers.operations_values import Ops
+    from modelfmt.layers.operations.values import Ops
 
 #: Takes an Ops and the arguments; the name of the output, or a list of them.
 Writer = Callable[..., Sequence[str]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelfmt.errors import ConversionError
-from modelfmt.layers.operations_table import REQUIRED, _parsed, find, names, operation
+from modelfmt.layers.operations.table import REQUIRED, _parsed, find, names, operation
 
 
 def spelled(parameters: str) -> Any:

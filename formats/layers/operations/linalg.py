@@ -12,10 +12,10 @@ from typing import Any
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.einsum import write_einsum
-from modelfmt.layers.operations_arrays import listed
-from modelfmt.layers.operations_reductions import reduced
-from modelfmt.layers.operations_table import operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.reductions import reduced
+from modelfmt.layers.operations.table import operation
+from modelfmt.layers.operations.values import Ops
 
 # -- products -----------------------------
 

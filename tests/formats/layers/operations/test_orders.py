@@ -1,4 +1,4 @@
-"""Other shapes: the node that each operation ends with, its dtype, and what is refused."""
+"""Order along an axis: the node that each operation ends with, its dtype, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import operations  # noqa: F401  fills the table
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import find
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops
 
 
 def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:
@@ -26,13 +26,11 @@ def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuil
 @pytest.mark.parametrize(
     ("name", "args", "kwargs", "op", "dtype"),
     [
-        ("Reshape", [], {"newshape": [-1, 20]}, "Reshape", "float32"),
-        ("Transpose", [], {"axes": [0, 2, 1]}, "Transpose", "float32"),
-        ("ExpandDims", [], {"axis": -1}, "ExpandDims", "float32"),
-        ("Split", [], {"indices_or_sections": 2, "axis": -1}, "Split", "float32"),
-        ("tile", [[1, 2, 1]], {}, "Tile", "float32"), ("ZerosLike", [], {"dtype": None},
-        "ZerosLike", "float32"),
-        ("Pad", [], {"pad_width": 1, "mode": "reflect"}, "MirrorPad", "float32"),
+        ("Argmax", [], {"axis": 1}, "ArgMax", "int32"),
+        ("math.argmax", [], {"axis": 1}, "ArgMax", "int64"),
+        ("TopK", [], {"k": 2}, "TopKV2", "float32"),
+        ("Cumsum", [], {"axis": 1}, "Cumsum", "float32"),
+        ("Sort", [], {"axis": -1}, "Neg", "float32"),
     ],
 )  # fmt: skip
 def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dtype: str) -> None:
@@ -42,5 +40,5 @@ def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dty
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ConversionError, match="unknown size"):
-        write("Unstack", [], {"axis": 0})
+    with pytest.raises(ConversionError, match="known size"):
+        write("Quantile", [[0.1, 0.2]], {"axis": 1})

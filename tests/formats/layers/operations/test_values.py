@@ -11,7 +11,7 @@ from modelfmt import dtypes
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_values import Ops, promoted, revived
+from modelfmt.layers.operations.values import Ops, promoted, revived
 
 
 @pytest.mark.parametrize(

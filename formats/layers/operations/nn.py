@@ -11,10 +11,10 @@ from typing import Any
 
 from modelfmt.layers.activations import write_activation
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_linalg import write_norm
-from modelfmt.layers.operations_reductions import reduced, write_mean, write_variance
-from modelfmt.layers.operations_table import Writer, operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.linalg import write_norm
+from modelfmt.layers.operations.reductions import reduced, write_mean, write_variance
+from modelfmt.layers.operations.table import Writer, operation
+from modelfmt.layers.operations.values import Ops
 
 #: Activation functions without arguments: our name, and those that ask for it.
 _FUNCTIONS = {

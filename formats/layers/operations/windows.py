@@ -12,9 +12,9 @@ from typing import Any
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.convolving import convolve, convolve_each
-from modelfmt.layers.operations_arrays import listed
-from modelfmt.layers.operations_table import Writer, operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.table import Writer, operation
+from modelfmt.layers.operations.values import Ops
 from modelfmt.layers.registry import codec_for
 from modelfmt.layers.spatial import spread
 from modelfmt.network import Layer

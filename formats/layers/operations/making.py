@@ -9,8 +9,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import operation
+from modelfmt.layers.operations.values import Ops
 
 
 def _filled(ops: Ops, x: Any, value: Any, dtype: Any) -> TensorName:

@@ -11,9 +11,9 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_arrays import listed
-from modelfmt.layers.operations_table import operation
-from modelfmt.layers.operations_values import Ops, tensors_in
+from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.table import operation
+from modelfmt.layers.operations.values import Ops, tensors_in
 
 
 @operation("GetItem(x, key)", "__operators__.getitem(tensor, slice_spec)")

@@ -10,7 +10,7 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import bind, codec_for, write_network
 from modelfmt.layers.inference import inference_form
-from modelfmt.layers.operations import KerasOperation, TFOpLambda
+from modelfmt.layers.operations.codecs import KerasOperation, TFOpLambda
 from modelfmt.network import ARGS, Call, Layer, Network, Ref
 
 X = Ref("x")

@@ -1,4 +1,4 @@
-"""Windows and images: the node that each operation ends with, its dtype, and what is refused."""
+"""Functions of networks: the node that each operation ends with, its dtype, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import operations  # noqa: F401  fills the table
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import find
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops
 
 
 def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:
@@ -26,9 +26,10 @@ def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuil
 @pytest.mark.parametrize(
     ("name", "args", "kwargs", "op", "dtype"),
     [
-        ("MaxPool", [], {"pool_size": 2}, "Squeeze", "float32"),
-        ("nn.avg_pool1d", [2, 1, "SAME"], {}, "Squeeze", "float32"),
-        ("Conv", [[[[1.0], [2.0], [3.0], [4.0]]]], {}, "Squeeze", "float32"),
+        ("Relu", [], {}, "Relu", "float32"), ("Softmax", [], {"axis": -1}, "Softmax", "float32"),
+        ("nn.leaky_relu", [], {"alpha": 0.1}, "LeakyRelu", "float32"),
+        ("LayerNorm", [], {}, "AddV2", "float32"), ("nn.bias_add", [[1, 2, 3, 4]], {}, "BiasAdd",
+        "float32"),
     ],
 )  # fmt: skip
 def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dtype: str) -> None:
@@ -38,5 +39,5 @@ def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dty
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ConversionError, match="resize of this kind"):
-        write("Resize", [[2, 2]], {"interpolation": "lanczos3"})
+    with pytest.raises(ConversionError, match="cannot be written with this argument"):
+        write("Relu", [], {"alpha": 2.0})

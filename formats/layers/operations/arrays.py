@@ -10,8 +10,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import operation
-from modelfmt.layers.operations_values import Ops, tensors_in
+from modelfmt.layers.operations.table import operation
+from modelfmt.layers.operations.values import Ops, tensors_in
 
 
 def listed(value: Any) -> list[Any]:

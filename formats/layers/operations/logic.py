@@ -10,8 +10,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import Writer, operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import Writer, operation
+from modelfmt.layers.operations.values import Ops
 
 
 @operation("Heaviside(x1, x2)")

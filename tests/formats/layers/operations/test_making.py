@@ -1,4 +1,4 @@
-"""Elements taken out: the node that each operation ends with, its dtype, and what is refused."""
+"""Tensors made: the node that each operation ends with, its dtype, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers import operations  # noqa: F401  fills the table
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import find
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops
 
 
 def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuilder, str]:
@@ -26,11 +26,10 @@ def write(name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[GraphBuil
 @pytest.mark.parametrize(
     ("name", "args", "kwargs", "op", "dtype"),
     [
-        ("GetItem", [[Ellipsis, 1]], {}, "StridedSlice", "float32"),
-        ("Take", [[0, 1]], {"axis": 1}, "GatherV2", "float32"),
-        ("slice", [[0, 0, 0], [1, 1, 1]], {}, "Slice", "float32"),
-        ("gather", [[0]], {"axis": 2}, "GatherV2", "float32"),
-        ("Diff", [], {}, "Sub", "float32"),
+        ("ZerosLike", [], {"dtype": None}, "ZerosLike", "float32"),
+        ("FullLike", [2.0], {"dtype": "int32"}, "BroadcastTo", "int32"),
+        ("shape", [], {}, "Shape", "int32"),
+        ("OneHot", [], {"num_classes": 3}, "OneHot", "float32"),
     ],
 )  # fmt: skip
 def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dtype: str) -> None:
@@ -40,5 +39,5 @@ def test_a_node(name: str, args: list[Any], kwargs: dict[str, Any], op: str, dty
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(ConversionError, match="slices and numbers"):
-        write("GetItem", [[[0, 1]]], {})
+    with pytest.raises(ConversionError, match="sparse one_hot"):
+        write("OneHot", [], {"num_classes": 3, "sparse": True})

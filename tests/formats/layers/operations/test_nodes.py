@@ -10,7 +10,7 @@ import pytest
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError, CorruptFileError, ModelFormatError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.operations_nodes import write_node
+from modelfmt.layers.operations.nodes import write_node
 
 CONCAT = {
     "op": "ConcatV2", "input": ["a", "b", "axis"],

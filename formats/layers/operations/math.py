@@ -12,8 +12,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import Writer, each, operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import Writer, each, operation
+from modelfmt.layers.operations.values import Ops
 
 #: Two operands in the dtype in which they meet.
 _BINARY = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations_table import Writer, operation
-from modelfmt.layers.operations_values import Ops
+from modelfmt.layers.operations.table import Writer, operation
+from modelfmt.layers.operations.values import Ops
 
 _WIDER = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32",
           "uint16": "uint32"}  # fmt: skip

@@ -8,8 +8,8 @@
     ClassMethod, InstanceMethod, InstanceProperty
                       tf.keras 2.4 on: of ragged and sparse tensors, which are not written
 
-What they compute stands in tables, one room a kind: ``operations_math`` and the others imported
-here. None has weights, and none is recognised: a graph's nodes come back as layers. Source: Keras
+What they compute stands in tables, one room a kind: ``math`` and the others of this package. None
+has weights, and none is recognised: a graph's nodes come back as layers. Source: Keras
 ops/operation.py; tf_keras layers/core/tf_op_layer.py.
 """
 
@@ -21,22 +21,10 @@ from typing import Any
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers import (  # noqa: F401  each fills the table
-    operations_arrays,
-    operations_linalg,
-    operations_logic,
-    operations_making,
-    operations_math,
-    operations_nn,
-    operations_orders,
-    operations_reductions,
-    operations_slices,
-    operations_windows,
-)
 from modelfmt.layers.codec import LayerCodec
-from modelfmt.layers.operations_nodes import write_node
-from modelfmt.layers.operations_table import find
-from modelfmt.layers.operations_values import Ops, revived
+from modelfmt.layers.operations.nodes import write_node
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops, revived
 from modelfmt.layers.registry import OPERATION, register_layer
 from modelfmt.network import Config, Layer
 
