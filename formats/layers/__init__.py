@@ -26,9 +26,7 @@ from modelfmt.layers import (  # noqa: I001  the order settles which of two equa
     dense_attention,
     reshaping,
     regularization,
-    cells,
-    rnn,
-    conv_rnn,
+    recurrent,
     wrappers,
     spectral,
     operations,
@@ -45,9 +43,9 @@ from modelfmt.layers import (  # noqa: I001  the order settles which of two equa
     keras1,
 )
 from modelfmt.layers.binding import bind
-from modelfmt.layers.cells import CellCodec
 from modelfmt.layers.codec import Claim, Derived, LayerCodec
 from modelfmt.layers.recogniser import recognise
+from modelfmt.layers.recurrent.cells import CellCodec
 from modelfmt.layers.registry import codec_for, codecs, register_layer
 from modelfmt.layers.template import Field, Input, Template, Weight, X, one_of, only, op
 from modelfmt.layers.writer import infer_specs, write_network
@@ -63,6 +61,6 @@ __all__ = [
     "activations", "adaptive", "applications", "convolutional", "core", "local", "padding",
     "separable",
     "transposed", "upsampling", "merging", "normalization", "pooling",
-    "cells", "conv_rnn", "operations", "rectifiers", "regularization", "reshaping", "rnn",
+    "operations", "rectifiers", "recurrent", "regularization", "reshaping",
     "wrappers",
 ]  # fmt: skip

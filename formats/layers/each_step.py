@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from modelfmt.graph import parse_input
 from modelfmt.graphs.view import View
-from modelfmt.layers.affine import Affine, Sums, joined, width
 from modelfmt.layers.codec import Claim
-from modelfmt.layers.rnn_cells import activated
-from modelfmt.layers.rnn_recognition import is_length_of, steps_of
+from modelfmt.layers.recurrent.blocks import joined, width
+from modelfmt.layers.recurrent.body import activated
+from modelfmt.layers.recurrent.steps import is_length_of, steps_of
+from modelfmt.layers.recurrent.sums import Affine, Sums
 
 
 def dense_of_steps(tensor: str, view: View) -> Claim | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from modelfmt.keras.accepted import accepted, built_in
-from modelfmt.layers.cells import CellCodec
 from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.recurrent.cells import CellCodec
 from modelfmt.layers.registry import codecs
 
 #: Classes that no codec is needed for: a model's input, and what is no layer of its own.

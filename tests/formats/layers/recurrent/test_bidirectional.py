@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.binding import prepared
+from modelfmt.layers.registry import codec_for
+from modelfmt.network import Call, Layer, Network, Ref
+from modelfmt.tensor import Tensor
 
 IN, UNITS = 4, 3
 GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
@@ -36,11 +45,6 @@ def test_law(law: Any, class_name: str, mode: str, sequences: bool) -> None:
 
 
 def test_two_layers_that_go_the_same_way_are_no_bidirectional(network_law: Any) -> None:
-    import numpy as np
-
-    from modelfmt.network import Call, Layer, Network, Ref
-    from modelfmt.tensor import Tensor
-
     def lstm(name: str) -> Layer:
         random = np.random.default_rng(len(name))
         shapes = {"kernel": (4, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
@@ -60,3 +64,45 @@ def test_two_layers_that_go_the_same_way_are_no_bidirectional(network_law: Any) 
         )
     )  # fmt: skip
     assert [layer.class_name for layer in form] == ["LSTM", "LSTM", "Concatenate"]
+
+
+def written(layer: Layer) -> tuple[GraphBuilder, list[str]]:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (None, 5, 4))
+    return graph, codec_for(layer).write(layer, [x], graph)
+
+
+def bidirectional(inner: Any, **config: Any) -> Layer:
+    config = {"layer": {"class_name": "LSTM", "config": inner}, **config}
+    shapes = {"kernel": (4, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
+    tensors = {
+        f"{way}/{name}": Tensor.from_numpy("", np.ones(shape, np.float32))
+        for way in ("forward_layer", "backward_layer")
+        for name, shape in shapes.items()
+    }
+    return prepared(Layer("Bidirectional", "both", config, tensors))
+
+
+def test_both_ways_have_their_weights() -> None:
+    layer = bidirectional({"units": 3})
+    assert codec_for(layer).weight_names(layer.config) == tuple(layer.weights)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shapes"),
+    [("concat", [(None, 6)]), ("ave", [(None, 3)]), (None, [(None, 3), (None, 3)])],
+)
+def test_how_both_ways_are_merged(mode: str | None, shapes: Any) -> None:
+    graph, made = written(bidirectional({"units": 3}, merge_mode=mode))
+    assert [graph.shape(tensor) for tensor in made] == shapes
+
+
+def test_an_unknown_way_to_merge() -> None:
+    with pytest.raises(ConversionError, match="merge_mode"):
+        written(bidirectional({"units": 3}, merge_mode="max"))
+
+
+def test_only_recurrent_layers_go_both_ways() -> None:
+    config = {"layer": {"class_name": "Flatten", "config": {}}}
+    with pytest.raises(ConversionError, match="no recurrent layer"):
+        written(prepared(Layer("Bidirectional", "both", config)))

@@ -15,12 +15,14 @@ from typing import Any, ClassVar
 
 from modelfmt.errors import MismatchError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.cells import CellCodec, lstm_step, split
 from modelfmt.layers.codec import Derived
 from modelfmt.layers.convolving import convolve
 from modelfmt.layers.extents import Extent, calculated, extent
+from modelfmt.layers.recurrent.cells import CellCodec, split
+from modelfmt.layers.recurrent.lstm_cell import lstm_step
+from modelfmt.layers.recurrent.rnn import of_cell
+from modelfmt.layers.recurrent.writing import flat
 from modelfmt.layers.registry import register_layer
-from modelfmt.layers.rnn import flat, of_cell
 from modelfmt.layers.spatial import padding_word, spread
 from modelfmt.network import Config, Layer
 

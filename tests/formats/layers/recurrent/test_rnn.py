@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from modelfmt import dtypes
-from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.errors import MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.binding import prepared
 from modelfmt.layers.registry import codec_for
-from modelfmt.layers.rnn import flat
 from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
 
@@ -62,12 +61,6 @@ def test_a_mask_goes_along_with_a_sequence_only() -> None:
     assert written(lstm(), (None, 5, 4), masked=True)[2] == [None]
 
 
-def test_a_loop_reads_its_weights_from_outside() -> None:
-    graph, _, _ = written(lstm(), (None, 5, 4))
-    (loop,) = [node for node in graph.values() if node.op == "StatelessWhile"]
-    assert {"kernel", "recurrent_kernel", "bias"} <= set(loop.inputs)
-
-
 @pytest.mark.parametrize("shape", [None, (None, 4)])
 def test_only_sequences_are_taken(shape: Dims) -> None:
     with pytest.raises(MismatchError, match="takes a sequence"):
@@ -77,46 +70,3 @@ def test_only_sequences_are_taken(shape: Dims) -> None:
 def test_another_number_of_states() -> None:
     with pytest.raises(MismatchError, match="another number of states"):
         written(lstm(), (None, 5, 4), initial_state="x")
-
-
-def test_states_may_be_nested() -> None:
-    assert flat([["a", "b"], ["c"]]) == ["a", "b", "c"]
-    assert flat("a") == ["a"]
-    assert flat(None) == []
-    with pytest.raises(ConversionError):
-        flat(3)
-
-
-def bidirectional(inner: Any, **config: Any) -> Layer:
-    config = {"layer": {"class_name": "LSTM", "config": inner}, **config}
-    weights = {
-        f"{way}/{name}": tensor
-        for way in ("forward_layer", "backward_layer")
-        for name, tensor in lstm().weights.items()
-    }
-    return prepared(Layer("Bidirectional", "both", config, weights))
-
-
-def test_both_ways_have_their_weights() -> None:
-    layer = bidirectional({"units": 3})
-    assert codec_for(layer).weight_names(layer.config) == tuple(layer.weights)
-
-
-@pytest.mark.parametrize(
-    ("mode", "shapes"),
-    [("concat", [(None, 6)]), ("ave", [(None, 3)]), (None, [(None, 3), (None, 3)])],
-)
-def test_how_both_ways_are_merged(mode: str | None, shapes: Any) -> None:
-    graph, made, _ = written(bidirectional({"units": 3}, merge_mode=mode), (None, 5, 4))
-    assert [graph.shape(tensor) for tensor in made] == shapes
-
-
-def test_an_unknown_way_to_merge() -> None:
-    with pytest.raises(ConversionError, match="merge_mode"):
-        written(bidirectional({"units": 3}, merge_mode="max"), (None, 5, 4))
-
-
-def test_only_recurrent_layers_go_both_ways() -> None:
-    config = {"layer": {"class_name": "Flatten", "config": {}}}
-    with pytest.raises(ConversionError, match="no recurrent layer"):
-        written(prepared(Layer("Bidirectional", "both", config)), (None, 5, 4))

@@ -11,7 +11,7 @@ import pytest
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.conditionals import look
 from modelfmt.layers import write_network
-from modelfmt.layers.rnn_recognition import recurrent
+from modelfmt.layers.recurrent.claims import recurrent
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
 

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelfmt import dtypes
-from modelfmt.errors import ConversionError, MismatchError
-from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.cells import cell_codec
+from modelfmt.errors import ConversionError
 from modelfmt.layers.parts import part
+from modelfmt.layers.recurrent.cells import cell_codec
 from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
 
@@ -34,33 +32,6 @@ def test_sizes_follow_from_the_kernel(class_name: str, gates: int, states: list[
     assert cell_codec(layer).output_size(layer) == 2
 
 
-def test_a_step_of_a_simple_cell() -> None:
-    graph = GraphBuilder()
-    x = graph.placeholder("x", dtypes.float32, (None, 4))
-    h = graph.placeholder("h", dtypes.float32, (None, 2))
-    layer = cell("SimpleRNNCell", 1)
-    output, states = cell_codec(layer).step(layer, x, [h], graph)
-    assert states == [output]
-    assert graph.shape(output) == (None, 2)
-    assert graph[output].op == "Tanh"
-
-
 def test_a_layer_that_is_no_cell() -> None:
     with pytest.raises(ConversionError, match="Dense is no cell"):
         cell_codec(Layer("Dense", "dense"))
-
-
-def test_a_stack_without_a_cell() -> None:
-    layer = Layer("StackedRNNCells", "stack", {"cells": []})
-    with pytest.raises(MismatchError, match="without a cell"):
-        cell_codec(layer).state_sizes(layer)
-
-
-def test_with_reset_after_a_bias_has_two_rows() -> None:
-    graph = GraphBuilder()
-    x = graph.placeholder("x", dtypes.float32, (None, 4))
-    h = graph.placeholder("h", dtypes.float32, (None, 2))
-    layer = cell("GRUCell", 3)
-    layer.weights["bias"] = Tensor.from_numpy("bias", np.zeros(6, np.float32))
-    with pytest.raises(MismatchError, match="two rows"):
-        cell_codec(layer).step(layer, x, [h], graph)

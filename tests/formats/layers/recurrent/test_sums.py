@@ -10,7 +10,8 @@ import pytest
 from modelfmt import dtypes
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers.affine import Affine, Sums, blocks_of, joined
+from modelfmt.layers.recurrent.blocks import joined
+from modelfmt.layers.recurrent.sums import Affine, Sums
 
 KERNEL = np.arange(20, dtype=np.float32).reshape(5, 4)
 BIAS = np.arange(4, dtype=np.float32)
@@ -81,20 +82,3 @@ def test_what_is_no_product_is_left() -> None:
     product = graph.op("MatMul", x, graph.const(KERNEL[:3, :2]))
     total = found(graph, graph.op("AddV2", product, graph.op("Mul", h, h, name="square")))
     assert total is not None and total.rest == ("square",)
-
-
-def test_blocks_of_one_tensor_are_that_tensor() -> None:
-    graph = GraphBuilder()
-    x, _ = inputs(graph)
-    halves = graph.ops("Split", 1, graph.const(KERNEL[:3], name="kernel"), num_split=2)
-    products = [graph.op("MatMul", x, half) for half in halves]
-    sums = Sums(View(graph, outputs=products), lambda _: None, lambda _: None)
-    rows = []
-    for product in products:
-        total = sums.sum(product)
-        assert total is not None
-        rows.append(total.products["x"])
-    whole = joined(blocks_of(rows), "kernel")
-    assert whole is rows[0][0].root
-    turned = joined(blocks_of(rows[::-1]), "kernel")
-    assert (turned.numpy() == KERNEL[:3, [2, 3, 0, 1]]).all()

@@ -1,0 +1,34 @@
+"""GRUCell: what its bias must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelfmt import dtypes
+from modelfmt.errors import MismatchError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.parts import part
+from modelfmt.layers.recurrent.cells import cell_codec
+from modelfmt.network import Layer
+from modelfmt.tensor import Tensor
+
+
+def cell(class_name: str, gates: int, units: int = 2, **config: Any) -> Layer:
+    shapes = {"kernel": (4, gates * units), "recurrent_kernel": (units, gates * units)}
+    weights = {n: Tensor.from_numpy(n, np.ones(s, np.float32)) for n, s in shapes.items()}
+    inner = {"class_name": class_name, "config": {"use_bias": False, **config}}
+    held = {f"cell/{name}": tensor for name, tensor in weights.items()}
+    return part(Layer("RNN", "rnn", {"cell": inner}, held), "cell")
+
+
+def test_with_reset_after_a_bias_has_two_rows() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (None, 4))
+    h = graph.placeholder("h", dtypes.float32, (None, 2))
+    layer = cell("GRUCell", 3)
+    layer.weights["bias"] = Tensor.from_numpy("bias", np.zeros(6, np.float32))
+    with pytest.raises(MismatchError, match="two rows"):
+        cell_codec(layer).step(layer, x, [h], graph)
