@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 import modelfmt
-from modelfmt.cli.options import AsJson, Debug, Force, From, Quiet, guarded
+from modelfmt.cli.options import AsJson, Debug, Force, From, Quiet, guarded, pairs
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -52,8 +52,8 @@ def edit(
     done = guarded(
         debug,
         lambda: modelfmt.edit(
-            path, out, rename=_pairs(rename, "--rename", "OLD=NEW"), delete=delete or (),
-            set=_pairs(set_, "--set", "NODE:ATTR=VALUE"), cast=cast, strip=strip or (),
+            path, out, rename=pairs(rename, "--rename", "OLD=NEW"), delete=delete or (),
+            set=pairs(set_, "--set", "NODE:ATTR=VALUE"), cast=cast, strip=strip or (),
             kind=from_kind, force=force,
         ),
     )
@@ -63,16 +63,3 @@ def edit(
         from modelfmt.cli.render import render_edit
 
         typer.echo(render_edit(done), err=True)
-
-
-def _pairs(values: list[str] | None, option: str, shape: str) -> dict[str, str]:
-    """Options of the form A=B."""
-    found: dict[str, str] = {}
-    for value in values or ():
-        # An attr or a node has no "=" in its name, a value may.
-        left, equals, right = value.partition("=")
-        if not equals or not left or left in found:
-            what = "given twice" if left in found else f"expected {shape}"
-            raise typer.BadParameter(f"{value!r}: {what}", param_hint=option)
-        found[left] = right
-    return found

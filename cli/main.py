@@ -34,6 +34,7 @@ COMMANDS = {
     "convert": Entry("conversion", "Convert a model file into another kind."),
     "verify": Entry("conversion", "Run two model files on equal inputs, and compare."),
     "extract": Entry("parts", "Take a model file apart, or take tensors or a subgraph out."),
+    "transplant": Entry("transplant", "Put the weights of one model into another."),
     "edit": Entry("edit", "Rename, delete, set, cast or strip; all else keeps its bytes."),
     "assemble": Entry("parts", "Put the parts of a model file together again."),
 }

@@ -38,3 +38,16 @@ def guarded(debug: bool, work: Callable[[], Any]) -> Any:
 def listed(values: list[str] | None) -> list[str] | None:
     """The parts of comma-separated options; None where there are none."""
     return [part for value in values or () for part in value.split(",") if part] or None
+
+
+def pairs(values: list[str] | None, option: str, shape: str) -> dict[str, str]:
+    """Options of the form A=B."""
+    found: dict[str, str] = {}
+    for value in values or ():
+        # An attr or a node has no "=" in its name, a value may.
+        left, equals, right = value.partition("=")
+        if not equals or not left or left in found:
+            what = "given twice" if left in found else f"expected {shape}"
+            raise typer.BadParameter(f"{value!r}: {what}", param_hint=option)
+        found[left] = right
+    return found

@@ -71,6 +71,36 @@ def render_edit(done: Any) -> str:
     return "\n".join([*lines, *([f"  and {count - _SHOWN} more"] if count > _SHOWN else [])])
 
 
+def render_transplant(done: Any) -> str:
+    """What ``fmt transplant`` says when it is done."""
+    what = f"{done.donor} -> {done.host} -> {done.destination} ({done.kind})"
+    lines = [f"{what}: {len(done.grafts)} weights, {size(done.nbytes)}"]
+    for side, left in (("donor", done.left_in_donor), ("host", done.left_in_host)):
+        if left:
+            more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+            lines.append(f"  left in the {side}: {', '.join(left[:_SHOWN])}{more}")
+    return "\n".join(lines)
+
+
+def render_mapping(done: Any) -> str:
+    """The table of ``fmt transplant --dry-run``: what becomes what, and what is left."""
+    rows = [["host", "donor", "dtype", "shape", "by"]]
+    rows += [
+        [g.host, " + ".join(g.donors) + "".join(f" {step(s)}" for s in g.steps), g.dtype,
+         shape(g.shape), g.how]
+        for g in done.grafts
+    ]  # fmt: skip
+    lines = list(table(rows, indent=""))
+    for side, left in (("donor", done.left_in_donor), ("host", done.left_in_host)):
+        lines += [f"left in the {side}: {len(left)}", *(f"  {name}" for name in left)]
+    return "\n".join(lines)
+
+
+def step(told: Any) -> str:
+    """A step of a transplant's map: transpose [1, 0]."""
+    return ", ".join(f"{name} {value}" for name, value in told.items())
+
+
 def render_verification(outcome: Any) -> str:
     """The table of ``fmt verify``."""
     rows = [["output", "in the other", "max |a - b|", "max |a|", ""]]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from modelfmt.surgery.edit import edit as edit
     from modelfmt.surgery.extract import extract as extract
     from modelfmt.surgery.opening import open as open
+    from modelfmt.surgery.transplant import transplant as transplant
+    from modelfmt.surgery.transplant_map import write_map as write_map
     from modelfmt.surgery.verify import verify as verify
     from modelfmt.tensor import Tensor as Tensor
 
@@ -55,7 +57,9 @@ _HOMES = {
     "load_custom": "modelfmt.surgery.custom",
     "open": "modelfmt.surgery.opening",
     "register_layer": "modelfmt.layers",
+    "transplant": "modelfmt.surgery.transplant",
     "verify": "modelfmt.surgery.verify",
+    "write_map": "modelfmt.surgery.transplant_map",
 }
 __all__ = sorted(_HOMES)
 

@@ -31,6 +31,7 @@ class Tensor:
         origin: where it was found, for errors and ``dump``.
         strings: for dtype string, a function that returns the elements, flattened in C order.
         stored: of strings, the bytes that the file spends on them; None where it must be read.
+        derived: whether the elements are computed from those that stand at ``origin``.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Tensor:
     origin: Where = NOWHERE
     strings: Callable[[], list[bytes]] | None = None
     stored: int | None = None
+    derived: bool = False
 
     @classmethod
     def from_numpy(cls, name: str, array: npt.ArrayLike) -> Tensor:
@@ -121,7 +123,7 @@ class Tensor:
         """
         made = dataclasses.replace(self, shape=self.shape if shape is None else shape)
         payload = Computed(made.nbytes, lambda: [change(self.numpy()).tobytes()])
-        return dataclasses.replace(made, payload=payload)
+        return dataclasses.replace(made, payload=payload, derived=True)
 
     def __repr__(self) -> str:
         return f"Tensor({self.name!r}, {self.dtype}, {list(self.shape)})"

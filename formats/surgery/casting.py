@@ -40,4 +40,4 @@ def cast_tensor(tensor: Tensor, dtype: DType) -> Tensor:
                 yield np.frombuffer(data[:whole], tensor.dtype.numpy).astype(dtype.numpy).tobytes()
 
     payload = Computed(tensor.size * dtype.itemsize, produce)
-    return dataclasses.replace(tensor, dtype=dtype, payload=payload)
+    return dataclasses.replace(tensor, dtype=dtype, payload=payload, derived=True)

@@ -244,4 +244,6 @@ DESCRIBERS: dict[str, tuple[Callable[[Asked], None], ...]] = {
     "keras-h5": (_keras, _network, _training),
     "keras-weights": (_keras, _weights_only),
     "keras": (_keras, _network, _training),
+    "npz": (),
+    "safetensors": (),
 }

@@ -22,6 +22,9 @@ KINDS = (
     "graphdef", "metagraph", "savedmodel", "checkpoint", "keras-h5", "keras-weights", "keras",
 )  # fmt: skip
 
+#: Files of plain arrays, opened as well.
+ARRAYS = ("npz", "safetensors")
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _RIEGELI = bytes.fromhex("83af70d10d884a3f")  # a file of records: SavedModels of 2 GB and more
@@ -81,9 +84,12 @@ def open(
         from modelfmt.tf.savedmodel import SavedModel
 
         return SavedModel(path, tags=tags)
+    if found in ARRAYS:
+        from modelfmt.arrays import NpzFile, SafetensorsFile
+
+        return NpzFile(path) if found == "npz" else SafetensorsFile(path)
     raise UnsupportedError(
-        f"no kind {found}", where=Where(path),
-        expected=f"one of {', '.join(KINDS)}",
+        f"no kind {found}", where=Where(path), expected=f"one of {', '.join((*KINDS, *ARRAYS))}"
     )
 
 
@@ -116,7 +122,9 @@ def sniff(path: str) -> str:
         if head.startswith(_HDF5):
             return _hdf5_kind(path)
         if head.startswith(_ZIP):
-            return "keras"
+            return "npz" if _first_member(head).endswith(b".npy") else "keras"
+        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= file.size - 8:
+            return "safetensors"
         if head.startswith(_RIEGELI):
             raise _chunked(path)
         if _SHARD_MAP.match(head):
@@ -130,6 +138,11 @@ def sniff(path: str) -> str:
             expected=f"one of {', '.join(KINDS)}", found=f"bytes {head[:8]!r}",
         )
     return kind
+
+
+def _first_member(head: bytes) -> bytes:
+    """The name of a zip's first member: at 30, as long as the number at 26 says."""
+    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
 def _chunked(path: str) -> UnsupportedError:

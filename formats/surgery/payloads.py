@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
-from modelfmt.errors import CorruptFileError, MismatchError, ModelFormatError, Where
+from modelfmt.errors import CorruptFileError, MismatchError, ModelFormatError, Where, located
 from modelfmt.storage.files import FileSpan, Piece, SourceFile, write_pieces
+from modelfmt.storage.npz import read_npy_head
 
 
 def stored_code(dtype: DType, *, big_endian: bool = False) -> str:
@@ -73,33 +74,23 @@ def read_npy_as(file: SourceFile, code: str, shape: tuple[int, ...]) -> FileSpan
     import numpy as np
 
     where = Where(file.path)
-    with io.BytesIO(file.read(0, min(file.size, 1 << 16))) as head:
-        try:
-            version = np.lib.format.read_magic(head)
-            if version not in ((1, 0), (2, 0)):
-                raise ValueError(f"version {version}")
-            read = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            found, fortran, stored = read(head)
-        except (ValueError, SyntaxError, TypeError, EOFError) as error:
-            raise CorruptFileError(f"not a .npy ({error})", where=where) from None
-        start = head.tell()
+    with located(path=file.path):
+        head = read_npy_head(file.read(0, min(file.size, 1 << 16)))
     wanted = np.dtype(code)
-    if tuple(found) != tuple(shape) or stored != wanted:
+    if head.shape != tuple(shape) or head.dtype != wanted:
         raise MismatchError(
             "the array has another dtype or shape than the tensor it stands for", where=where,
-            expected=f"{wanted.name} {list(shape)}", found=f"{stored.name} {list(found)}",
+            expected=f"{wanted.name} {list(shape)}",
+            found=f"{head.dtype.name} {list(head.shape)}",
         )
     length = math.prod(shape) * wanted.itemsize
-    if file.size - start != length:
+    if file.size - head.length != length:
         raise CorruptFileError(
             "the array's length does not fit its shape", where=where,
-            expected=f"{length} bytes", found=f"{file.size - start} bytes",
+            expected=f"{length} bytes", found=f"{file.size - head.length} bytes",
         )
-    span = file.span(start, length)
-    if fortran and len(shape) > 1:
+    span = file.span(head.length, length)
+    if head.is_fortran and len(shape) > 1:
         array = np.frombuffer(span.read(), code).reshape(shape[::-1]).T
         return array.tobytes()
     return span

@@ -60,11 +60,14 @@ ALLOWED: dict[str, set[str]] = {
     "ops": {*BOTTOM, "tensor", "graph", "ops"},
     "graphs": {*NEUTRAL, "storage"},
     "container": {*NEUTRAL, "container"},
+    "arrays": {*NEUTRAL, "container", "storage"},
     "proto": {"proto"},
     "layers": {*NEUTRAL, "layers"},
     "tf": {*NEUTRAL, "container", "storage", "proto", "tf"},
     "keras": {*NEUTRAL, "container", "storage", "keras"},
-    "surgery": {*NEUTRAL, "container", "storage", "layers", "tf", "keras", "surgery", "proto"},
+    "surgery": {
+        *NEUTRAL, "arrays", "container", "storage", "layers", "tf", "keras", "surgery", "proto",
+    },
     "cli": {"", "cli"},
     "__main__": {"cli"},
 }
@@ -75,6 +78,7 @@ DOORS = {
     "google_crc32c": {"modelfmt.storage.crc32c"},
     "safetensors": {"modelfmt.storage.safetensors"},
     "ml_dtypes": {"modelfmt.dtypes"},
+    "tomli": {"modelfmt.surgery.transplant_map"},  # tomllib of Python 3.10
     "typer": {"modelfmt.cli"},
     "rich": {"modelfmt.cli"},
     "tensorflow": {"modelfmt.surgery.verify"},

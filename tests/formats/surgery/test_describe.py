@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from modelfmt.surgery.describe import DESCRIBERS
-from modelfmt.surgery.opening import KINDS
+from modelfmt.surgery.opening import ARRAYS, KINDS
 
 
 def test_every_kind_is_described() -> None:
-    assert set(DESCRIBERS) == set(KINDS)
+    assert set(DESCRIBERS) == {*KINDS, *ARRAYS}
     assert all(DESCRIBERS.values())
