@@ -7,7 +7,7 @@ the newest (``keras/config.py`` translates). Layer order is the order of Keras' 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from modelfmt.errors import MismatchError
@@ -204,3 +204,14 @@ def parents(layer: Layer, call: int) -> list[Ref]:
         elif isinstance(value, list | tuple):
             stack.extend(value)
     return found
+
+
+def map_refs(value: Any, change: Callable[[Ref], Any]) -> Any:
+    """``value`` with every Ref in it replaced by ``change(ref)``."""
+    if isinstance(value, Ref):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: map_refs(inner, change) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_refs(inner, change) for inner in value]
+    return value

@@ -58,7 +58,8 @@ _DEPTHWISE = words("DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableCon
 _IDLE = words(
     "implementation input_length input_dim use_cudnn seed flash_attention lora_rank lora_alpha "
     "quantization_config renorm_momentum query_shape key_shape value_shape _attention_axes "
-    "gptq_unpacked_column_size autocast dynamic build_input_shape experimental_autocast"
+    "gptq_unpacked_column_size autocast dynamic build_input_shape experimental_autocast rng_type "
+    "vocabulary_size fused virtual_batch_size"
 )
 _ATTENTION_SHAPES = ("query_shape", "key_shape", "value_shape")
 #: Initializers that Keras 3 has under another name than Keras 2.

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelfmt.errors import ConversionError, CorruptFileError
-from modelfmt.network import ARGS, Call, Config, Ref, Spec
+from modelfmt.network import ARGS, Call, Config, Ref, Spec, map_refs
 
 #: The names of the positional arguments after the first, where Keras 2 must name them.
 _POSITIONAL = {
@@ -30,6 +30,8 @@ _POSITIONAL = {
     "Bidirectional": ("initial_state",),
 }
 _FLAT = frozenset({"TFOpLambda", "SlicingOpLambda"})
+
+__all__ = ["map_refs", "read_call", "read_ref", "refs_in", "write_call_2", "write_call_3"]
 
 Seen = Callable[[Ref, Spec], None]
 
@@ -77,17 +79,6 @@ def refs_in(value: Any) -> list[Ref]:
     if isinstance(value, list | tuple):
         return [ref for inner in value for ref in refs_in(inner)]
     return []
-
-
-def map_refs(value: Any, change: Callable[[Ref], Any]) -> Any:
-    """``value`` with every Ref in it replaced by ``change(ref)``."""
-    if isinstance(value, Ref):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: map_refs(inner, change) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [map_refs(inner, change) for inner in value]
-    return value
 
 
 def read_ref(value: Any) -> Ref:

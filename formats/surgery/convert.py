@@ -20,6 +20,7 @@ from modelfmt.graphs.conditionals import look
 from modelfmt.graphs.view import View
 from modelfmt.layers import bind, infer_specs, recognise, write_network
 from modelfmt.layers.legalise import legalise
+from modelfmt.layers.time_major import put_batch_first
 from modelfmt.network import Network
 from modelfmt.ops.opages import Version, parse_version
 from modelfmt.storage.output import check_output
@@ -125,6 +126,8 @@ def convert(
             layers = 0
         else:
             network = network_of(container, inputs, outputs, signature)
+            if target.keras == 3 or not layered:
+                put_batch_first(network)
             _write_network_to(target, network)
             named = (t for layer in network.walk() for t in layer.weights.values())
             tensors = list({id(tensor): tensor for tensor in named}.values())

@@ -41,6 +41,11 @@ class Verdict:
         close = self.error <= self.tolerance
         return not (self.refused or self.raised) and close and self.weights_equal
 
+    @property
+    def agrees_in_numbers(self) -> bool:
+        """Whether the outputs are equal; a gate's weights may have taken a factor."""
+        return not (self.refused or self.raised) and self.error <= self.tolerance
+
     def __str__(self) -> str:
         why = self.refused or self.raised or f"error {self.error:.3g}"
         return f"{self.model} {self.route}: {why}{'' if self.weights_equal else ', other weights'}"
@@ -64,12 +69,13 @@ class Bench:
         self.options: dict[str, Any] = {}
 
     def make(
-        self, module: str, *, freeze: bool = True, some: int = 0, **arguments: Any
+        self, module: str, *, freeze: bool = True, some: int = 0, archive: bool = False,
+        **arguments: Any,
     ) -> None:
         """Have the framework build, save and freeze what ``module`` yields."""
         task = {
             "make": module, "arguments": arguments, "folder": str(self.folder), "freeze": freeze,
-            "some": some,
+            "some": some, "archive": archive,
         }  # fmt: skip
         self.models = child(self.major, task, self.folder / f"make{self.major}.json")
 
@@ -92,6 +98,20 @@ class Bench:
             if rows:
                 self._judge(judge, rows)
         return [*refused, *(verdict for rows in verdicts.values() for verdict, _ in rows)]
+
+    def as_they_are(self, kind: str, judge: int) -> list[str]:
+        """What Keras ``judge`` makes of each file unconverted: agrees, differs or raises."""
+        tasks = [
+            {"path": str(self.folder / f"{name}.{kind}"), "kind": kind, "compile": True,
+             "arrays": str(self.folder / f"{name}.npz"), "inputs": info["inputs"], "fetch": []}
+            for name, info in self.models.items()
+        ]  # fmt: skip
+        found = child(judge, {"judge": tasks}, self.folder / f"as_they_are.{kind}.json")
+        return [
+            "raises" if "raised" in row
+            else "agrees" if row["error"] <= (info.get("tolerance") or RTOL) else "differs"
+            for row, info in zip(found, self.models.values(), strict=True)
+        ]  # fmt: skip
 
     def _one(
         self, name: str, info: dict[str, Any], before: str, after: str, judge: int

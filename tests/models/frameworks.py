@@ -5,15 +5,16 @@
     {"make": MODULE, "arguments": {...}, "folder": F}
         MODULE.models(keras, **arguments) yields (name, builder); several modules have spaces
         between them, and "some": N takes at most so many models of each. For each, F holds NAME.h5,
-        NAME.keras (Keras 3 only), NAME.pb (frozen by TensorFlow) and NAME.npz (inputs by name,
-        outputs as out_0, out_1, ...); the result says the rest. With "freeze": false there are no
-        NAME.pb. Attributes of a model: ``twin`` computes the outputs of one that cannot run here,
+        NAME.keras (of tf_keras only with "archive": true), NAME.pb (frozen by TensorFlow) and
+        NAME.npz (inputs by name, outputs as out_0, out_1, ...); the result says the rest. With
+        "freeze": false there are no NAME.pb. Attributes of a model: ``twin`` computes the outputs of one that cannot run here,
         which has no NAME.pb; ``arrays`` are the inputs, where random numbers make no sense;
         ``trained`` says that its weights mean something and stay as they are; ``tolerance`` is for
         models that compute in half precision.
-    {"judge": [{"path", "kind", "arrays", "fetch", "inputs"}, ...]}
+    {"judge": [{"path", "kind", "arrays", "fetch", "inputs", "compile"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
-        output, and the digests of the weights that the framework loaded.
+        output, and the digests of the weights that the framework loaded. With "compile": true it
+        is loaded to be trained further.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def digest(array: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, Any]:
+def make(
+    name: str, model: Any, folder: str, freezes: bool = True, archived: bool = False
+) -> dict[str, Any]:
     random = np.random.default_rng(list(name.encode()))
     if not getattr(model, "trained", False):
         randomise(model, random)
@@ -123,6 +126,7 @@ def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, 
     outputs = twin(model, inputs) if twin else run(model, inputs)
     outputs = [each.astype("S") if each.dtype == object else each for each in outputs]
     arrays = {key.replace("/", "|"): value for key, value in zip(names, inputs, strict=True)}
+    arrays = {k: v.astype("S") if v.dtype == object else v for k, v in arrays.items()}
     arrays.update({f"out_{k}": array for k, array in enumerate(outputs)})
     np.savez(f"{folder}/{name}.npz", **arrays)
     constants: set[str] = set()
@@ -132,7 +136,7 @@ def make(name: str, model: Any, folder: str, freezes: bool = True) -> dict[str, 
             file.write(frozen.SerializeToString())
         constants = needed_constants(frozen)
     model.save(f"{folder}/{name}.h5")
-    if MAJOR == 3:
+    if MAJOR == 3 or archived:
         model.save(f"{folder}/{name}.keras")
     shown = io.StringIO()
     model.summary(expand_nested=True, print_fn=lambda line, **_: shown.write(line + "\n"))
@@ -172,7 +176,7 @@ def judge(task: dict[str, Any]) -> dict[str, Any]:
     if task["kind"] == "graphdef":
         got = run_graph(task["path"], feeds, task["fetch"])
     else:
-        model = keras.models.load_model(task["path"], compile=False)
+        model = keras.models.load_model(task["path"], compile=task.get("compile", False))
         # No layer of Keras 3 has a slash in its name.
         feeds = {name.replace("/", "_"): array for name, array in feeds.items()}
         got = run(model, [feeds[name.replace("/", "_")] for name in input_names(model)])
@@ -238,7 +242,8 @@ def main() -> None:
                 keras.backend.clear_session()
             found[name] = guarded(
                 lambda name=name, build=build: make(
-                    name, build(), task["folder"], task.get("freeze", True)
+                    name, build(), task["folder"], task.get("freeze", True),
+                    task.get("archive", False),
                 )
             )
         result: Any = found

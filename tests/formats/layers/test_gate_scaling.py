@@ -61,3 +61,44 @@ def test_what_the_target_has_stays() -> None:
     scale_gates(layer, 2)
     assert layer.config == config()
     assert all((weight.numpy() == 1).all() for weight in layer.weights.values())
+
+
+def cell(class_name: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": class_name, "config": config}
+
+
+def ones(*names: str) -> dict[str, Tensor]:
+    return {n: Tensor.from_numpy(n, np.ones((3, 12), np.float32)) for n in names}
+
+
+def test_cells_within_cells() -> None:
+    function = "hard_sigmoid_keras2"
+    stacked = cell("StackedRNNCells", cells=[
+        cell("LSTMCell", recurrent_activation=function), cell("SimpleRNNCell", activation="tanh"),
+        cell("GRUCell", activation=function),
+    ])  # fmt: skip
+    tensors = ones("cell/cells/0/kernel", "cell/cells/1/kernel", "cell/cells/2/kernel")
+    layer = Layer("RNN", "it", {"cell": stacked}, tensors)
+    scale_gates(layer, 3)
+    cells = layer.config["cell"]["config"]["cells"]
+    assert cells[0]["config"] == {"recurrent_activation": "hard_sigmoid"}
+    assert cells[2]["config"] == {"activation": "hard_sigmoid"}
+    columns = [tensor.numpy()[0].tolist() for tensor in layer.weights.values()]
+    np.testing.assert_allclose(columns[0], np.repeat(GATES["LSTM"], 3), rtol=1e-6)
+    assert columns[1] == [1.0] * 12
+    np.testing.assert_allclose(columns[2], np.repeat([1.0, 1.0, 1.2], 4), rtol=1e-6)
+    assert stacked["config"]["cells"][0]["config"]["recurrent_activation"] == function  # a copy
+
+
+def test_a_convolutional_lstm() -> None:
+    layer = Layer("ConvLSTM2D", "it", config(), ones("kernel"))
+    scale_gates(layer, 3)
+    wanted = np.repeat(GATES["LSTM"], 3).astype(np.float32)
+    assert (layer.weights["kernel"].numpy() == wanted).all()
+
+
+def test_an_lstms_own_activation_is_left_to_be_refused() -> None:
+    layer = Layer("LSTM", "it", {"activation": "hard_sigmoid_keras2"}, ones("kernel"))
+    scale_gates(layer, 3)
+    assert layer.config == {"activation": "hard_sigmoid_keras2"}
+    assert (layer.weights["kernel"].numpy() == 1).all()

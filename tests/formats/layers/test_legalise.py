@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from modelfmt.layers import infer_specs
-from modelfmt.layers.legalise import legalise
+from modelfmt.layers.legalise import SPELLED, legalise
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
 
@@ -117,3 +117,61 @@ def test_what_is_added_computes_the_same() -> None:
     write_network(legalise(model(dense("hard_sigmoid_keras2")), 3), graph)
     ops = [node.op for node in graph.values() if node.name.startswith(("d_rescaling/", "d_relu/"))]
     assert [op for op in ops if op != "Const"] == ["Mul", "AddV2", "Relu", "Minimum", "Maximum"]
+
+
+def values(function: str, x: Any) -> Any:
+    """An activation function of Keras 3, by its definition."""
+    soft = np.log1p(np.exp(-np.abs(x))) + np.maximum(-x, 0)
+    return {
+        "hard_silu": x * np.clip(x / 6 + 0.5, 0, 1),
+        "leaky_relu": np.where(x < 0, 0.2 * x, x),
+        "celu": np.where(x < 0, np.expm1(x), x),
+        "log_sigmoid": -soft,
+        "sparse_sigmoid": np.clip(0.5 * x + 0.5, 0, 1),
+        "tanh_shrink": x - np.tanh(x),
+        "soft_shrink": np.where(x > 0.5, x - 0.5, np.where(x < -0.5, x + 0.5, 0)),
+        "hard_tanh": np.clip(x, -1, 1),
+        "hard_sigmoid": np.clip(x / 6 + 0.5, 0, 1),
+    }[function]
+
+
+def run(layer: Layer, taken: list[Any]) -> Any:
+    """What the simple layers of SPELLED compute."""
+    x, config = taken[0], layer.config
+    if layer.class_name == "Rescaling":
+        return x * config["scale"] + config["offset"]
+    if layer.class_name == "ReLU":
+        return np.clip(x, config["threshold"], config["max_value"])
+    if layer.class_name == "LeakyReLU":
+        return np.where(x < 0, config["negative_slope"] * x, x)
+    if layer.class_name == "Activation":
+        return {"elu": np.where(x < 0, np.expm1(x), x), "tanh": np.tanh(x),
+                "softplus": np.log1p(np.exp(x))}[config["activation"]]  # fmt: skip
+    return x * taken[1] if layer.class_name == "Multiply" else x - taken[1]
+
+
+@pytest.mark.parametrize("function", sorted(set(SPELLED[2]) - {"log_softmax"}))
+def test_functions_of_keras_3_are_composed_for_keras_2(function: str) -> None:
+    x = np.linspace(-5, 5, 41)
+    network = legalise(model(dense(function)), 2)
+    made = {"d": x}
+    for layer in network.layers[2:]:
+        made[layer.name] = run(layer, [made[ref.layer] for ref in layer.calls[0].inputs])
+    np.testing.assert_allclose(made[network.outputs[0].layer], values(function, x), atol=1e-12)
+
+
+def test_what_a_wrapper_ends_with_comes_after_the_wrapper() -> None:
+    inner = {"class_name": "Dense", "config": {"units": 4, "activation": "hard_sigmoid_keras2"}}
+    layer = Layer("TimeDistributed", "t", {"layer": inner}, calls=[Call([Ref("x")])])
+    x = Layer("InputLayer", "x", {"batch_shape": [None, 3, 4], "dtype": "float32"})
+    network = Network("m", layers=[x, layer], inputs=[Ref("x")], outputs=[Ref("t")])
+    legalise(network, 3)
+    assert network.outputs == [Ref("t_relu")]
+    assert layer.config["layer"]["config"]["activation"] == "linear"
+
+
+def test_the_activation_of_a_recurrent_layer_is_not_what_it_ends_with() -> None:
+    layer = Layer("LSTM", "r", {"activation": "hard_sigmoid_keras2"}, calls=[Call([Ref("x")])])
+    network = Network("m", layers=[layer], outputs=[Ref("r")])
+    legalise(network, 3)
+    assert network.layers == [layer] and layer.config["activation"] == "hard_sigmoid_keras2"
