@@ -8,9 +8,9 @@
         NAME.keras (of tf_keras only with "archive": true), NAME.pb (frozen by TensorFlow) and
         NAME.npz (inputs by name, outputs as out_0, out_1, ...); the result says the rest. With
         "freeze": false there are no NAME.pb. Attributes of a model: ``twin`` computes the outputs
-        of one that cannot run here, which has no NAME.pb; ``arrays`` are the inputs, where random numbers make no sense;
-        ``trained`` says that its weights mean something and stay as they are; ``tolerance`` is for
-        models that compute in half precision.
+        of one that cannot run here, which has no NAME.pb; ``arrays`` are the inputs, where random
+        numbers make no sense; ``trained`` says that its weights mean something and stay as
+        they are; ``tolerance`` is for models that compute in half precision.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs", "compile"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded. With "compile": true it
