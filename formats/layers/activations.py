@@ -164,7 +164,7 @@ def canonical_activation(function: Any) -> list[Layer]:
         return [Layer("LeakyReLU", "", {"negative_slope": 0.2})]
     spelled = SPELLED[3].get(name)
     if spelled is not None:
-        return [Layer(class_name, "", dict(config)) for class_name, config in spelled]
+        return [Layer(step.class_name, "", dict(step.config)) for step in spelled]
     return [Layer("Activation", "", {"activation": name})]
 
 

@@ -119,7 +119,7 @@ def _linear(class_name: str, config: Config) -> Config:
 def _renamed(class_name: str, config: Config, major: int) -> tuple[str, Config]:
     """Classes that ``major`` has under another name, in wrappers as well."""
     if class_name == "ThresholdedReLU" and major == 3:
-        kept = {key: config[key] for key in ("dtype", "trainable") if key in config}
+        kept: Config = {key: config[key] for key in ("dtype", "trainable") if key in config}
         return "ReLU", {**_CUT, "threshold": float(config.get("theta", 1.0)), **kept}
     held: Any = config.get("layer")
     if class_name == "TimeDistributed" and isinstance(held, dict) and "config" in held:

@@ -84,11 +84,15 @@ def add_before(network: Network, layer: Layer, step: Step) -> Layer:
     for number, call in enumerate(layer.calls):
         new.calls.append(Call(call.inputs[:1]))
         if call.inputs:
-            old, made = call.inputs[0], Ref(new.name, number)
-            call.inputs[0] = made
-            call.kwargs = map_refs(call.kwargs, lambda ref, o=old, m=made: m if ref == o else ref)
+            call.kwargs = _moved(call.kwargs, call.inputs[0], Ref(new.name, number))
+            call.inputs[0] = Ref(new.name, number)
     network.layers.insert(network.layers.index(layer), new)
     return new
+
+
+def _moved(kwargs: Config, old: Ref, new: Ref) -> Config:
+    moved: Config = map_refs(kwargs, lambda ref: new if ref == old else ref)
+    return moved
 
 
 def make_functional(network: Network) -> None:
