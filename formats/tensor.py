@@ -10,12 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
-from modelfmt.errors import NOWHERE, MismatchError, Where
+from modelfmt.errors import NOWHERE, MismatchError, UnsafeFileError, Where
 from modelfmt.storage.files import Computed, FileSpan, Piece, iterate_piece, piece_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+#: An array of up to so many bytes is made even where the file stores less than a thousandth of it.
+_UNFOLDED, _RATIO = 32 << 20, 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Filled(Computed):
+    """Elements of which the last one that is stored stands for all that follow.
+
+    Attributes:
+        stored: gives those that the file has, flat; none means zeros.
+    """
+
+    stored: Callable[[], npt.NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,6 +95,16 @@ class Tensor:
             out = np.empty(self.size, object)
             out[:] = values
             return out.reshape(self.shape)
+        if isinstance(self.payload, Filled) and self.nbytes > _UNFOLDED:
+            stored = self.payload.stored()
+            if stored.size <= 1:  # takes no memory
+                return np.broadcast_to(stored if stored.size else self.dtype.numpy.type(), self.shape)
+            if self.nbytes > stored.nbytes * _RATIO:
+                raise UnsafeFileError(
+                    "few values stand for absurdly many elements", where=self.origin,
+                    expected=f"at most {_RATIO} times the {stored.nbytes} bytes that are stored",
+                    found=f"{self.nbytes} bytes",
+                )
         raw = self.payload.view() if isinstance(self.payload, FileSpan) else None
         flat: np.ndarray[Any, Any] = np.frombuffer(
             raw if raw is not None else piece_bytes(self.payload), dtype=self.dtype.numpy
@@ -90,6 +115,18 @@ class Tensor:
                 where=self.origin, expected=self.size, found=flat.size,
             )
         return flat.reshape(self.shape)
+
+    def verify(self) -> None:
+        """Read what the file stores of the elements, in bounded pieces; of strings nothing.
+
+        Raises:
+            ModelFormatError: they cannot be read.
+        """
+        if isinstance(self.payload, Filled):
+            next(iter(self.payload.produce()), None)
+        elif self.strings is None:
+            for _ in iterate_piece(self.payload):
+                pass
 
     def sha256(self) -> str | None:
         """Hex digest of the C-order little-endian bytes, read in bounded pieces; None: strings."""

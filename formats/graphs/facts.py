@@ -14,7 +14,7 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import MissingError
 from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.ops import opdefs
-from modelfmt.ops.shapes import Static
+from modelfmt.ops.shapes import MAX_ELEMENTS, Static
 from modelfmt.tensor import Tensor
 
 #: Ops whose output k is their input k, at inference.
@@ -97,6 +97,8 @@ class Facts:
         if constant is None:
             return self._computed_matrix(tensor)
         if len(constant.shape) != 2 or not constant.root.dtype.is_integer:
+            return None
+        if constant.root.size > MAX_ELEMENTS:
             return None
         rows: list[list[int]] = constant.root.numpy().reshape(constant.shape).tolist()
         return rows

@@ -47,6 +47,8 @@ LISTS = frozenset({
 })  # fmt: skip
 _RESOURCE = dtypes.from_name("resource")
 _VARIANT = dtypes.from_name("variant")
+#: TensorFlow has no shape of more.
+_MOST_AXES = 254
 
 
 def lower(graph: Graph, ends: Sequence[str] = ()) -> dict[str, Node]:
@@ -311,7 +313,7 @@ class _Lowering:
         """The value of a shape that is a Const; unknown else."""
         node = self.nodes.get(parse_input(tensor).node)
         value = node.attrs.get("value") if node is not None and node.op == "Const" else None
-        if not isinstance(value, Tensor) or len(value.shape) != 1:
+        if not isinstance(value, Tensor) or len(value.shape) != 1 or value.size > _MOST_AXES:
             return Shape(None)
         return Shape(tuple(None if size < 0 else int(size) for size in value.numpy()))
 

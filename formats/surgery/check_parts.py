@@ -178,7 +178,10 @@ def _payloads(container: Container) -> Iterator[ModelFormatError]:
         return  # of the latter _variables asks the checkpoint
     for name in container.tensors:
         try:
-            container.tensors[name].sha256()
+            tensor = container.tensors[name]
+            tensor.verify()
+            if tensor.strings is not None and not container.has_graph:
+                tensor.strings()
         except ModelFormatError as error:
             yield error
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from modelfmt.dtypes import DType, string
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, Piece, piece_bytes
-from modelfmt.tensor import Tensor
+from modelfmt.tensor import Filled, Tensor
 from modelfmt.tf.tensorproto import read_tensor
 
 CONTENT, STRING = 4, 8
@@ -62,6 +62,10 @@ def find_spelling(source: FileSpan | bytes, view: memoryview) -> tuple[Spelling,
     if tensor.strings is None and one and field in (CONTENT, _BYTES, *_FIXED):
         return (whole, tensor) if first.length == tensor.nbytes else None
     if field in (CONTENT, _BYTES):
+        return None
+    payload = tensor.payload
+    count = len(held) if field == STRING else tensor.size
+    if (payload.stored().size if isinstance(payload, Filled) else count) != tensor.size:
         return None
     how = "strings" if field == STRING else "packed" if one else "single"
     start, end = (first.offset, first.end) if how == "packed" else (first.start, last.end)

@@ -12,16 +12,16 @@ and bfloat16 in an int32. Source: tensorflow/core/framework/tensor.proto and ten
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import CorruptFileError, UnsafeFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
-from modelfmt.storage.files import Computed, FileSpan, Piece, piece_bytes, piece_length
+from modelfmt.storage.files import FileSpan, Piece, piece_bytes, piece_length
 from modelfmt.storage.splice import delimited
-from modelfmt.tensor import Tensor
+from modelfmt.tensor import Filled, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +41,9 @@ _FIELDS = {
     **_RAW, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13, "uint32": 16, "uint64": 17,
 }
 _CHUNK = 1 << 20
-#: So many bytes may the one value stand for that is repeated; an array takes twice as many.
-_SPLAT, _POINTER = 32 << 20, 8
+#: So many bytes may the one value stand for that is repeated: what a message can hold. They are made
+#: in chunks; a list of strings is held whole, and takes a pointer for each.
+_SPLAT, _STRINGS, _POINTER = 2 << 30, 32 << 20, 8
 
 
 def read_tensor(
@@ -114,8 +115,9 @@ def read_tensor(
             else view[span.offset : span.end]
         )
         return Tensor(name, dtype, shape, whole, origin)
-    produce = functools.partial(_typed_chunks, source, spans, tensor, exact=like is not None)
-    return Tensor(name, dtype, shape, Computed(size, produce), origin)
+    stored = functools.partial(_stored, source, spans, tensor, exact=like is not None)
+    payload = Filled(size, functools.partial(_filled, stored, tensor), stored)
+    return Tensor(name, dtype, shape, payload, origin)
 
 
 def write_tensor(tensor: Tensor) -> list[Piece]:
@@ -183,23 +185,23 @@ def _packed_strings(raw: bytes, tensor: Tensor) -> list[bytes]:
 def _splat(values: list[bytes], tensor: Tensor) -> list[bytes]:
     """All string elements: the last value stands for those left out."""
     last = values[-1] if values else b""
-    _check_splat((tensor.size - len(values)) * _POINTER, tensor)
+    _check_splat((tensor.size - len(values)) * _POINTER, tensor, _STRINGS)
     return [*values, *[last] * (tensor.size - len(values))]
 
 
-def _check_splat(missing: int, tensor: Tensor) -> None:
+def _check_splat(missing: int, tensor: Tensor, limit: int = _SPLAT) -> None:
     """Raise UnsafeFileError where one stored value stands for absurdly many bytes."""
-    if missing > _SPLAT:
+    if missing > limit:
         raise UnsafeFileError(
             "one value stands for absurdly many elements", where=tensor.origin,
-            expected=f"at most {_SPLAT} bytes", found=f"{missing} bytes",
+            expected=f"at most {limit} bytes", found=f"{missing} bytes",
         )
 
 
-def _typed_chunks(
+def _stored(
     source: FileSpan | bytes, spans: list[wire.Span], tensor: Tensor, *, exact: bool = False
-) -> Iterator[bytes]:
-    """The elements of the typed fields, as the dtype's bytes, in bounded chunks."""
+) -> np.ndarray[Any, Any]:
+    """The elements that stand in the typed fields, in the tensor's dtype."""
     import numpy as np
 
     view = source.view() if isinstance(source, FileSpan) else memoryview(source)
@@ -216,9 +218,17 @@ def _typed_chunks(
     else:
         found = found.astype(tensor.dtype.numpy)
     _check_count(found.size, tensor, exact)
-    yield found.tobytes()
+    return found
+
+
+def _filled(stored: Callable[[], np.ndarray[Any, Any]], tensor: Tensor) -> Iterator[bytes]:
+    """All elements, as the dtype's bytes, in bounded chunks."""
+    import numpy as np
+
+    found = stored()
     missing = tensor.size - found.size
     _check_splat(missing * tensor.dtype.itemsize, tensor)
+    yield found.tobytes()
     filler = found[-1:] if found.size else np.zeros(1, tensor.dtype.numpy)
     step = max(1, _CHUNK // tensor.dtype.itemsize)
     while missing:

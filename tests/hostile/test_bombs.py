@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -219,28 +220,61 @@ def graph(path: Path, *nodes: tuple[str, str, list[str]], **library: list[tuple[
     return path
 
 
-@pytest.mark.parametrize("dtype", [1, 7], ids=["floats", "texts"])
-@pytest.mark.parametrize("shape", [(1 << 20, 1 << 20), (200 << 18,)], ids=["terabytes", "200 MB"])
-def test_one_value_for_many_elements(
-    shape: tuple[int, ...], dtype: int, tmp_path: Path, exploded: Exploded
-) -> None:
-    path = graph(tmp_path / "model.pb", ("x", "Placeholder", []), ("c", "Const", []),
-                 ("y", "Add", ["x", "c"]))  # fmt: skip
+def splat(path: Path, dtype: int, shape: tuple[int, ...], values: int = 1) -> Path:
+    """x + c, where the last of a few values stands for all elements of c that are left out."""
+    graph(path, ("x", "Placeholder", []), ("c", "Const", []), ("y", "Add", ["x", "c"]))
     message = proto.GraphDef.FromString(path.read_bytes())
-    message.node[1].attr["dtype"].type = dtype
+    for node, name in zip(message.node, ("dtype", "dtype", "T"), strict=True):
+        node.attr[name].type = dtype
     tensor = message.node[1].attr["value"].tensor
     tensor.dtype = dtype
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
-    if dtype == 1:
-        tensor.float_val.append(0.5)
-    else:
-        tensor.string_val.append(b"x")
+    field = {1: tensor.float_val, 3: tensor.int_val, 7: tensor.string_val}[dtype]
+    field.extend([b"x" if dtype == 7 else 5] * values)
     path.write_bytes(message.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("dtype", [1, 3], ids=["floats", "integers"])
+def test_a_large_constant_of_one_value_is_none(
+    dtype: int, tmp_path: Path, exploded: Exploded
+) -> None:
+    """tf.zeros([50257, 768]), say: every verb takes it, and none holds it whole."""
+    path = splat(tmp_path / "model.pb", dtype, (100, 400_000))
     said = exploded(path)
-    assert isinstance(said["walk"], UnsafeFileError)
-    if dtype == 1:
+    assert [said[verb] for verb in ("walk", "dump", "check", "extract", "to graphdef", "diff")] == (
+        [None] * 6
+    )
+    expected = hashlib.sha256(np.full((100, 400_000), 5, "<f4" if dtype == 1 else "<i4").data)
+    assert modelfmt.dump(path, digest=True)["tensors"][0]["sha256"] == expected.hexdigest()
+    modelfmt.assemble(tmp_path / "parts", tmp_path / "again.pb")
+    assert (tmp_path / "again.pb").read_bytes() == path.read_bytes()
+    with modelfmt.open(path) as held:
+        array = held.tensors["c"].numpy()
+        assert array.shape == (100, 400_000) and array[99, 399_999] == 5
+
+
+@pytest.mark.parametrize("dtype", [1, 7], ids=["floats", "texts"])
+@pytest.mark.parametrize("shape", [(1 << 20, 1 << 20), (1 << 31,)], ids=["terabytes", "8 GB"])
+def test_one_value_for_absurdly_many_elements(
+    shape: tuple[int, ...], dtype: int, tmp_path: Path, exploded: Exploded
+) -> None:
+    path = splat(tmp_path / "model.pb", dtype, shape)
+    said = exploded(path)
+    assert said["extract"] is None  # a value that stands for many stays in the text
+    if dtype == 7:
+        assert isinstance(said["walk"], UnsafeFileError)
+    else:
         assert isinstance(said["check"], UnsafeFileError)
+        assert "absurdly many" in str(modelfmt.dump(path, digest=True)["oddities"])
+
+
+def test_few_values_for_many_elements(tmp_path: Path, exploded: Exploded) -> None:
+    """They can be told in chunks, and make no array."""
+    said = exploded(splat(tmp_path / "model.pb", 1, (200 << 18,), 2))
+    assert isinstance(said["walk"], UnsafeFileError)
+    assert said["check"] is None and said["dump"] is None and said["extract"] is None
 
 
 def test_functions_that_call_each_other_twice(tmp_path: Path, exploded: Exploded) -> None:
