@@ -2,6 +2,7 @@
 
     python reference.py build FOLDER          VGG16 and MobileNetV2, random weights: vgg16.h5,
                                               vgg16.keras, mobilenetv2.h5
+    python reference.py chain PB BLOCKS UNITS a frozen graph: Dense layers, five nodes each
     python reference.py freeze MODEL PB       Keras loads, TensorFlow freezes and writes
     python reference.py parse PB              TensorFlow parses a GraphDef and counts
     python reference.py walk H5               h5py names every dataset
@@ -26,6 +27,46 @@ def build(folder: str) -> None:
     small = os.path.join(folder, "new.mobilenetv2.h5")
     keras.applications.MobileNetV2(weights=None).save(small)
     os.replace(small, os.path.join(folder, "mobilenetv2.h5"))
+
+
+def chain(destination: str, blocks: str, units: str) -> None:
+    """A GraphDef of so many Dense layers, of so many units each, with random weights."""
+    import numpy as np
+
+    from modelfmt import proto
+
+    size = int(units)
+    generator = np.random.default_rng(7)
+    with open(f"{destination}.new", "wb") as out:
+
+        def write(name: str, op: str, inputs: list[str], **attrs: object) -> None:
+            graph = proto.GraphDef()
+            node = graph.node.add(name=name, op=op, input=inputs)
+            for key, value in attrs.items():
+                if isinstance(value, np.ndarray):
+                    held = node.attr[key].tensor
+                    held.dtype, held.tensor_content = 1, value.tobytes()
+                    for extent in value.shape:
+                        held.tensor_shape.dim.add(size=extent)
+                elif isinstance(value, bool):
+                    node.attr[key].b = value
+                else:
+                    node.attr[key].type = value
+            out.write(graph.SerializeToString())  # messages one after the other are one message
+
+        write("x", "Placeholder", [], dtype=1)
+        last = "x"
+        for number in range(int(blocks)):
+            scope = f"dense_{number}"
+            for name, shape in (("kernel", (size, size)), ("bias", (size,))):
+                value = generator.standard_normal(shape, np.float32)
+                write(f"{scope}/{name}", "Const", [], dtype=1, value=value)
+            write(f"{scope}/MatMul", "MatMul", [last, f"{scope}/kernel"],
+                  T=1, transpose_a=False, transpose_b=False)  # fmt: skip
+            write(f"{scope}/BiasAdd", "BiasAdd", [f"{scope}/MatMul", f"{scope}/bias"], T=1)
+            write(f"{scope}/Relu", "Relu", [f"{scope}/BiasAdd"], T=1)
+            last = f"{scope}/Relu"
+    os.replace(f"{destination}.new", destination)
 
 
 def freeze(source: str, destination: str) -> None:
@@ -83,5 +124,5 @@ def same(a: str, b: str) -> None:
 
 
 if __name__ == "__main__":
-    tasks = {task.__name__: task for task in (build, freeze, parse, walk, same)}
+    tasks = {task.__name__: task for task in (build, chain, freeze, parse, walk, same)}
     tasks[sys.argv[1]](*sys.argv[2:])

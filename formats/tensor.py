@@ -98,7 +98,8 @@ class Tensor:
         if isinstance(self.payload, Filled) and self.nbytes > _UNFOLDED:
             stored = self.payload.stored()
             if stored.size <= 1:  # takes no memory
-                return np.broadcast_to(stored if stored.size else self.dtype.numpy.type(), self.shape)
+                value = stored if stored.size else np.zeros(1, self.dtype.numpy)
+                return np.broadcast_to(value, self.shape)
             if self.nbytes > stored.nbytes * _RATIO:
                 raise UnsafeFileError(
                     "few values stand for absurdly many elements", where=self.origin,

@@ -14,7 +14,8 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import MissingError
 from modelfmt.graph import AttrValue, Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.ops import opdefs
-from modelfmt.ops.shapes import MAX_ELEMENTS, Static
+from modelfmt.ops.shape_core import MAX_ELEMENTS
+from modelfmt.ops.shapes import Static
 from modelfmt.tensor import Tensor
 
 #: Ops whose output k is their input k, at inference.

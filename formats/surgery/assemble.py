@@ -2,8 +2,8 @@
 
 Nothing edited means the same bytes. An edited text is encoded anew only where it says something
 else; edited elements take the place of the old ones, and what holds their checksums is corrected.
-A SavedModel that was edited loses its fingerprint.pb, which would tell of what it was: we can
-compute one of its hashes only (tf/fingerprint.py), and readers do without the file.
+Of a SavedModel whose elements were edited, fingerprint.pb tells the hash of the variables as they
+are now; one whose graph says something else loses the file, as tf/fingerprint.py tells.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage.files import Piece, write_pieces
 from modelfmt.storage.output import atomic_folder, atomic_output, check_output
 from modelfmt.surgery.parts import Parts, Record, digest
+from modelfmt.tf.fingerprint import FILE, renew
 
 _FILES = ("graphdef", "metagraph", "keras-h5", "keras-weights", "keras")
 _MARKERS = ("saved_model.pb", "saved_model.pbtxt")
-_FINGERPRINT = "fingerprint.pb"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,8 @@ def _savedmodel(parts: Parts, out: str, *, force: bool) -> tuple[list[str], list
     """What was edited, and remarks."""
     edited: list[str] = []
     remarks: list[str] = []
-    fingerprint = ""
+    is_told = is_graph = False  # whether its text, or anything of saved_model.pb was edited
+    is_own = False  # a fingerprint that was edited by hand is meant
     with atomic_folder(out, force=force, markers=_MARKERS) as folder:
         for name in parts.get(parts.manifest, "folders", list):
             os.makedirs(_target(parts, folder, {"output": name}), exist_ok=True)
@@ -132,13 +133,14 @@ def _savedmodel(parts: Parts, out: str, *, force: bool) -> tuple[list[str], list
                 continue
             pieces, changed = _pieces(parts, record)
             edited += changed
-            if parts.output(record) == _FINGERPRINT and not changed:
-                fingerprint = target
+            is_own |= parts.output(record) == FILE and bool(changed)
+            if parts.output(record) in _MARKERS:
+                is_told |= record.get("text", record.get("file")) in changed
+                is_graph |= bool(changed)
             with open(target, "xb") as file:
                 write_pieces(file, pieces)
-        if edited and fingerprint:  # one that was edited by hand is meant
-            os.unlink(fingerprint)
-            remarks.append(f"{_FINGERPRINT} is left out: it told of the model before the edits")
+        if edited and not is_own:
+            remarks += renew(folder, graph=is_graph, structure=is_told)
     return edited, remarks
 
 
@@ -152,8 +154,7 @@ def _pieces(parts: Parts, record: Record) -> tuple[list[Piece], list[str]]:
     if sort == "message":
         from modelfmt.surgery.messages import implode_message
 
-        pieces, edited = implode_message(parts, record)
-        return pieces, [parts.get(record, "text", str)] if edited else []
+        return implode_message(parts, record)
     if sort == "text":
         return _text(parts, record)
     if sort == "hdf5":

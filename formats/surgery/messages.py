@@ -4,7 +4,7 @@
      "text": "graph.pbtxt", "sha256": HEX,       the message without the elements of its tensors
      "raw": "graph.bin",                         the same, as it stood in the file
      "holes": [{"at": offset in raw, "length": bytes, "file": "tensors/w.npy", "dtype": "float32",
-                "shape": [2], "how": "raw", "field": 4}, ...]}
+                "shape": [2], "how": "raw", "field": 4, "crc32c": of those bytes}, ...]}
 
 In the text a tensor's elements are ``tensor_content: "file:tensors/w.npy"``. Each payload is stored
 once: scalars, values that stand for many, and what is no array stay in the text. While the text is
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from modelfmt import proto
 from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage import wire
+from modelfmt.storage.crc32c import crc32c_of_piece
 from modelfmt.storage.files import FileSpan, Piece, piece_bytes, piece_length, write_pieces
 from modelfmt.surgery.parts import Names, Parts, Record, digest
 from modelfmt.surgery.payloads import (
@@ -152,6 +153,7 @@ def explode_message(
             "at": base + spelling.start, "length": spelling.length, "file": file,
             "dtype": held.dtype.name, "shape": list(held.shape), "how": spelling.how,
             "field": spelling.field,
+            "crc32c": crc32c_of_piece(_part(raw, spelling.start, spelling.start + spelling.length)),
         }
         holes.append((base, record))
         return Cut(spelling, file)
@@ -228,9 +230,15 @@ class Filled(NamedTuple):
         length: int = self.record["length"]
         return piece_length(self.body) == length
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether they are not the bytes that it had."""
+        known: object = self.record.get("crc32c")
+        return not self.fits or (known is not None and crc32c_of_piece(self.body) != known)
 
-def implode_message(parts: Parts, record: Record) -> tuple[list[Piece], bool]:
-    """The message that a record's parts make, as pieces, and whether its text was edited.
+
+def implode_message(parts: Parts, record: Record) -> tuple[list[Piece], list[str]]:
+    """The message that a record's parts make, as pieces, and the names of the parts edited.
 
     Raises:
         MissingError: a part is not there.
@@ -245,12 +253,13 @@ def implode_message(parts: Parts, record: Record) -> tuple[list[Piece], bool]:
     text = parts.text(text_name)
     edited = digest(text.encode()) != parts.get(record, "sha256", str)
     holes = list(_filled(parts, record, raw))
+    names = [hole.record["file"] for hole in holes if hole.is_edited]
     if not edited and all(hole.fits for hole in holes):
-        return list(_joined(raw, holes)), False
+        return list(_joined(raw, holes)), names
     from modelfmt.surgery.merging import merge
 
     with located(path=parts.path(text_name)):
-        return [merge(parts, kind, raw, holes, text)], edited
+        return [merge(parts, kind, raw, holes, text)], [text_name] * edited + names
 
 
 def read_elements(parts: Parts, hole: Record) -> Piece | list[bytes]:

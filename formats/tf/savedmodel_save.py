@@ -3,8 +3,7 @@
     OUT.meta, OUT.index, OUT.data-*     the graph, and the checkpoint beside it, if there is one
     OUT/saved_model.pb, variables/      and every other file of the folder, as it is
 
-fingerprint.pb stays as it was, although it tells one writing from another; TensorFlow reads it
-for its log only.
+fingerprint.pb is made to tell of what was written, or left out, as fingerprint.py tells.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from modelfmt.storage.files import (
 )
 from modelfmt.storage.output import check_output
 from modelfmt.storage.splice import delimited, splice
+from modelfmt.tf.fingerprint import checkpoint_hash, renew
 from modelfmt.tf.graphdef import check_size
 from modelfmt.tf.metagraph import MetaGraphFile, checkpoint_prefix
 from modelfmt.tf.savedmodel import SavedModel
@@ -112,6 +112,9 @@ def save_savedmodel(
                 write_pieces(out, changed.get(file, [source.span()]))
         if container.checkpoint is not None:
             container.checkpoint.save_as(os.path.join(folder, _VARIABLES), keys=keys)
+        edited = pieces != [container.file.span()]
+        if edited or checkpoint_hash(folder) != checkpoint_hash(container.folder):
+            renew(folder, graph=edited, structure=edited)
 
 
 def _savedmodel_file(container: SavedModel) -> list[Piece]:

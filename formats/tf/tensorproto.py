@@ -41,8 +41,8 @@ _FIELDS = {
     **_RAW, "int64": 10, "bool": 11, "float16": 13, "bfloat16": 13, "uint32": 16, "uint64": 17,
 }
 _CHUNK = 1 << 20
-#: So many bytes may the one value stand for that is repeated: what a message can hold. They are made
-#: in chunks; a list of strings is held whole, and takes a pointer for each.
+#: So many bytes may the one value stand for that is repeated: what a message can hold. They are
+#: made in chunks; a list of strings is held whole, and takes a pointer for each.
 _SPLAT, _STRINGS, _POINTER = 2 << 30, 32 << 20, 8
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import modelfmt
+from modelfmt import proto
 from modelfmt.dtypes import float32
 from modelfmt.errors import (
     CorruptFileError,
@@ -188,7 +189,7 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "x.pb").exists()
 
 
-def test_an_edited_savedmodel_loses_its_fingerprint(tmp_path: Path) -> None:
+def test_an_edited_graph_costs_a_savedmodel_its_fingerprint(tmp_path: Path) -> None:
     """One that was edited itself is meant; one of other contents would be false."""
     source = Path(__file__).parents[3] / "golden/savedmodel/rawtf2.21.0-module_lookup/saved_model"
     modelfmt.extract(source, tmp_path / "parts")
@@ -200,3 +201,30 @@ def test_an_edited_savedmodel_loses_its_fingerprint(tmp_path: Path) -> None:
     assert done.edited == ["saved_model.pbtxt"] and "fingerprint.pb" in done.remarks[0]
     assert not (tmp_path / "edited/fingerprint.pb").exists()
     modelfmt.dump(tmp_path / "edited")
+
+
+def test_edited_constants_are_named(tmp_path: Path) -> None:
+    modelfmt.extract(GRAPH, tmp_path / "parts")
+    path = max((tmp_path / "parts").rglob("*.npy"), key=lambda p: p.stat().st_size)
+    np.save(path, np.load(path) + 1)
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "x.pb")
+    assert done.edited == [path.relative_to(tmp_path / "parts").as_posix()]
+
+
+def test_edited_constants_of_a_savedmodel_clear_hashes(tmp_path: Path) -> None:
+    """Those of the graph; the file keeps its size, and what is still true."""
+    source = Path(__file__).parents[3] / "golden/savedmodel/rawtf2.21.0-module_lookup/saved_model"
+    modelfmt.extract(source, tmp_path / "parts")
+    path = max((tmp_path / "parts/tensors").rglob("*.json"), key=lambda p: p.stat().st_size)
+    path.write_text(path.read_text().replace("emb", "xmb", 1))
+    before = (source / "fingerprint.pb").read_bytes()
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "made")
+    assert done.edited == [path.relative_to(tmp_path / "parts").as_posix()]
+    assert "(0)" in done.remarks[0]
+    after = (tmp_path / "made/fingerprint.pb").read_bytes()
+    assert len(after) == len(before)
+    old, new = (proto.FingerprintDef.FromString(data) for data in (before, after))
+    assert new.saved_model_checksum == new.graph_def_program_hash == 0
+    new.saved_model_checksum = old.saved_model_checksum
+    new.graph_def_program_hash = old.graph_def_program_hash
+    assert new == old

@@ -76,3 +76,21 @@ def test_a_link_out_of_the_folder(tmp_path: Path) -> None:
     with modelfmt.open(copy) as source, pytest.raises(UnsafeFileError):
         source.save(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_fingerprint_tells_of_what_is_written(tmp_path: Path) -> None:
+    """Of edited variables the hash anew, of an edited graph nothing; of no edit the same bytes."""
+    source = GOLDEN / "savedmodel/rawtf2.21.0-module_lookup/saved_model"
+    before = (source / "fingerprint.pb").read_bytes()
+    with modelfmt.open(source) as model:
+        model.save(tmp_path / "same")
+        name = next(n for n in model.tensors if model.tensors[n].dtype.name == "float32")
+        model.tensors[name] = model.tensors[name].numpy() + 1
+        model.save(tmp_path / "variables")
+        model.graph["NoOp"].device = "/cpu:0"
+        model.save(tmp_path / "graph")
+    assert (tmp_path / "same/fingerprint.pb").read_bytes() == before
+    assert (tmp_path / "variables/fingerprint.pb").read_bytes() != before
+    assert not (tmp_path / "graph/fingerprint.pb").exists()
+    for folder in ("same", "variables", "graph"):
+        assert modelfmt.check(tmp_path / folder) == []
