@@ -221,6 +221,10 @@ def _normal_wrapped(value: Config, major: int) -> Config:
 
 
 def _special_value(key: str, value: Any, major: int) -> Any:
+    if key == "dtype" and major == 2 and isinstance(value, dict):
+        held = value.get("config")
+        if isinstance(held, dict) and "mode" in held:
+            raise ConversionError("Keras 2 has no quantized layers", found=f"{held['mode']}")
     if _is_activation(key):
         return _special_activation(value, major)
     if key in WRAPPED:

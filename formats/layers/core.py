@@ -13,6 +13,14 @@ from modelfmt.graphs.sizes import kept, sizes
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.quantized import QuantizedCodec, Scheme
+from modelfmt.layers.quantized_products import (
+    Product,
+    multiplied,
+    with_bias,
+    with_lora,
+    write_product,
+)
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import Field, Hole, Input, Match, Template, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
@@ -23,11 +31,12 @@ def _units(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
 
 
 @register_layer
-class Dense(ActivatedCodec):
+class Dense(ActivatedCodec, QuantizedCodec):
     """Dense.  y = activation(x @ kernel + bias)
 
     Shapes:  x (..., in), kernel (in, units), bias (units,), y (..., units); dtypes equal, float
-    Weights: kernel, bias, in this order; `<layer>/kernel:0` in .h5; vars/0, vars/1 in .keras
+    Weights: kernel, bias, in this order; `<layer>/kernel:0` in .h5; vars/0, vars/1 in .keras;
+             further ones where it is quantized (quantized.py)
     Nodes:   MatMul(x, kernel) -> BiasAdd(., bias); for a rank above 2, Reshape around them
     Source:  Keras, Dense.call
     """
@@ -72,6 +81,8 @@ class Dense(ActivatedCodec):
         kernel = layer.weight("kernel")
         if shape is None:
             raise ConversionError("Dense needs an input of known rank")
+        if (found := self.scheme(layer.config)) is not None:
+            return [self.activated(layer, self._quantized(layer, found, inputs[0], graph), graph)]
         if not shape or len(kernel.shape) != 2:
             raise MismatchError(
                 "the kernel does not fit its input", expected="a matrix, applied to a rank above 0",
@@ -92,6 +103,15 @@ class Dense(ActivatedCodec):
         if "bias" in layer.weights:
             y = graph.op("BiasAdd", y, graph.weight(layer.weight("bias"), "bias"))
         return [self.activated(layer, y, graph)]
+
+    def _quantized(self, layer: Layer, found: Scheme, x: str, graph: GraphBuilder) -> str:
+        def write(left: str, right: str) -> str:
+            return multiplied(left, right, graph)
+
+        terms = Product(write, (-1,), lambda scale: scale, int(layer.config["units"]))
+        y = write_product(layer, found, x, terms, graph)
+        y = with_lora(layer, y, "kernel", graph, lambda thin: write(x, thin))
+        return with_bias(layer, found, y, graph)
 
 
 def target_shape(source: str, shape: Dims, graph: GraphBuilder) -> Any:

@@ -9,11 +9,14 @@ the op Einsum is younger than TensorFlow 1.15.
 from __future__ import annotations
 
 import string
+from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.extents import Extent
+from modelfmt.layers.quantized import QuantizedCodec, Scheme
+from modelfmt.layers.quantized_products import Product, with_bias, with_lora, write_product
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import known_shape, lengths, product, reshaped
 from modelfmt.network import Layer
@@ -116,12 +119,12 @@ def _transposed(tensor: str, letters: str, order: list[str], graph: GraphBuilder
 
 
 @register_layer
-class EinsumDense(ActivatedCodec):
+class EinsumDense(ActivatedCodec, QuantizedCodec):
     """EinsumDense.  y = activation(einsum(equation, x, kernel) + bias)
 
     Shapes:  as ``equation`` names them; bias has the result's last axes, 1 along those that
              ``bias_axes`` leaves out
-    Weights: kernel, bias (with bias_axes)
+    Weights: kernel, bias (with bias_axes); further ones where it is quantized (quantized.py)
     Nodes:   MatMul or BatchMatMulV2, between Transposes and Reshapes -> AddV2(., bias)
     Source:  Keras, EinsumDense.call
     """
@@ -132,8 +135,65 @@ class EinsumDense(ActivatedCodec):
     config = {"equation": "", "output_shape": None, "bias_axes": None, "activation": "linear"}
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
+        if (found := self.scheme(layer.config)) is not None:
+            return [self.activated(layer, self._quantized(layer, found, inputs[0], graph), graph)]
         kernel = graph.weight(layer.weight("kernel"), "kernel")
         y = write_einsum(layer.config["equation"], inputs[0], kernel, graph)
         if "bias" in layer.weights:
             y = graph.op("AddV2", y, graph.weight(layer.weight("bias"), "bias"))
         return [self.activated(layer, y, graph)]
+
+    def _quantized(self, layer: Layer, found: Scheme, x: str, graph: GraphBuilder) -> str:
+        equation = layer.config["equation"]
+        rank = len(known_shape(x, graph, "EinsumDense"))
+        factors = str(equation).replace(" ", "").split("->")[0]
+        if "..." in factors:
+            raise ConversionError(
+                "a quantized EinsumDense of as many axes as may be, which no Keras makes",
+                found=equation,
+            )
+        of_x, of_kernel, wanted = split_equation(equation, rank, len(factors.split(",")[1]))
+
+        def write(left: str, right: str) -> str:
+            return write_einsum(equation, left, right, graph)
+
+        def aligned(scale: str) -> str:
+            """The scale of x with its axes as the result's."""
+            kept = [letter for letter in of_x if letter in wanted]
+            scale = graph.op("Squeeze", scale, squeeze_dims=list(axes))
+            scale = _transposed(scale, "".join(kept), [a for a in wanted if a in kept], graph)
+            for place, letter in enumerate(wanted):
+                scale = scale if letter in kept else graph.op("ExpandDims", scale, place)
+            return scale
+
+        axes = tuple(k for k, letter in enumerate(of_x) if letter not in wanted)
+        whole, columns = self._kernel_sizes(layer, x, (of_x, of_kernel, wanted), graph)
+        flat = whole if found.mode in ("int4", "gptq", "awq") else None
+        terms = Product(write, axes, aligned, columns, flat)
+        y = write_product(layer, found, x, terms, graph)
+        y = with_lora(layer, y, "kernel", graph, lambda thin: write(x, thin))
+        return with_bias(layer, found, y, graph)
+
+    def _kernel_sizes(
+        self, layer: Layer, x: str, letters: tuple[str, str, str], graph: GraphBuilder
+    ) -> tuple[tuple[int, ...], int]:
+        """The kernel's sizes, and how many columns it has as a matrix.
+
+        Raises:
+            ConversionError: a size that neither x nor the config tells.
+        """
+        of_x, of_kernel, wanted = letters
+        said = layer.config["output_shape"]
+        outer: list[Any] = [None, *(said if isinstance(said, list | tuple) else [said])]
+        known = dict(zip(wanted, outer, strict=False))
+        known.update({a: n for a, n in zip(of_x, graph.shape(x) or (), strict=False) if n})
+        sizes = [known.get(letter) for letter in of_kernel]
+        columns = 1
+        for letter, size in zip(of_kernel, sizes, strict=True):
+            if not isinstance(size, int):
+                raise ConversionError(
+                    "a quantized EinsumDense whose kernel is of unknown size",
+                    found=f"{layer.config['equation']} to {said}",
+                )
+            columns *= size if letter in wanted else 1
+        return tuple(size for size in sizes if isinstance(size, int)), columns

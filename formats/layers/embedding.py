@@ -9,11 +9,14 @@ from modelfmt import dtypes
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.codec import Derived
+from modelfmt.layers.quantized import QuantizedCodec, Scheme, as_dtype, dequantized, unpacked
+from modelfmt.layers.quantized_products import Rounding, rounding, with_lora
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import known_shape, lengths, product, reshaped
 from modelfmt.layers.template import Field, Match, Template, Weight, X, one_of, op
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 def _side(axis: int) -> Derived:
@@ -40,12 +43,12 @@ _IDS = one_of(
 
 
 @register_layer
-class Embedding(LayerCodec):
+class Embedding(QuantizedCodec):
     """Embedding.  y[...] = embeddings[x[...]]
 
     Shapes:  x (batch, ...), int32 or int64, else cast to int32; embeddings (input_dim,
              output_dim); y (batch, ..., output_dim)
-    Weights: embeddings
+    Weights: embeddings; further ones where it is quantized (quantized.py)
     Nodes:   GatherV2(embeddings, x, 0); in Keras 3 SelectV2(Less(x, 0), AddV2(x, input_dim), x)
              in place of x
     Masks:   NotEqual(x, 0), with mask_zero
@@ -53,6 +56,8 @@ class Embedding(LayerCodec):
     """
 
     class_name = "Embedding"
+    table = "embeddings"
+    schemes = ("int8", "int4")
     weights: ClassVar[tuple[str, ...]] = ("embeddings",)
     config = {
         "input_dim": _side(0), "output_dim": _side(1),
@@ -79,7 +84,31 @@ class Embedding(LayerCodec):
         if graph.keras_major == 3:
             behind = graph.op("AddV2", ids, table.shape[0])
             ids = graph.op("SelectV2", graph.op("Less", ids, 0), behind, ids)
+        if (found := self.scheme(layer.config)) is not None:
+            return [self._quantized(layer, found, ids, graph)]
         return [graph.op("GatherV2", graph.weight(table, "embeddings"), ids, 0)]
+
+    def _quantized(self, layer: Layer, found: Scheme, ids: str, graph: GraphBuilder) -> str:
+        """Rows of whole numbers, each divided by its scale, or by its groups' scales."""
+
+        def rows(name: str, table: Tensor | None = None) -> str:
+            return graph.op("GatherV2", graph.weight(table or layer.weight(name), name), ids, 0)
+
+        table = layer.weight("embeddings")
+        if found.mode == "int4":
+            table = unpacked(table, int(layer.config["output_dim"]))
+        scale, vectors = rows("embeddings_scale"), rows("embeddings", table)
+        if found.grouped:
+            y = dequantized(
+                layer, vectors, "embeddings", graph, axis=-1, scale=scale,
+                zero=rows("embeddings_zero"),
+            )
+        else:
+            vectors = as_dtype(vectors, graph.dtype(scale), graph)
+            y = graph.op("RealDiv", vectors, graph.op("ExpandDims", scale, -1))
+        return with_lora(
+            layer, y, "embeddings", graph, lambda thin: graph.op("GatherV2", thin, ids, 0)
+        )
 
     def masks(
         self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
@@ -106,7 +135,13 @@ class ReversibleEmbedding(Embedding):
     also_read = ()
 
     def weight_names(self, config: Config) -> tuple[str, ...]:
-        return self.weights[:1] if config["tie_weights"] else self.weights
+        """The table's, then where it is not tied the other one's, which may have its own scales."""
+        names, found = super().weight_names(config), self.scheme(config)
+        names = tuple(name for name in names if name != "reverse_embeddings")
+        if not config["tie_weights"]:
+            scales = () if found is None else ("_scale", "_zero")[: 1 + found.grouped]
+            names += tuple(f"reverse_embeddings{part}" for part in ("", *scales))
+        return names
 
     def write(
         self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, reverse: Any = False
@@ -118,16 +153,40 @@ class ReversibleEmbedding(Embedding):
                 "ReversibleEmbedding in another dtype", found=layer.config["reverse_dtype"]
             )
         known_shape(inputs[0], graph, "ReversibleEmbedding")
-        sizes = lengths(inputs[0], graph)
-        rows = reshaped(inputs[0], [product(sizes[:-1], graph), sizes[-1]], graph)
-        tied = layer.config["tie_weights"]
-        table = layer.weight("embeddings" if tied else "reverse_embeddings")
-        y = graph.op("MatMul", rows, graph.weight(table), transpose_b=bool(tied))
-        y = reshaped(y, [*sizes[:-1], table.shape[0 if tied else 1]], graph)
+        if (found := self.scheme(layer.config)) is not None:
+            y = self._quantized_reverse(layer, found, inputs[0], graph)
+        else:
+            tied = layer.config["tie_weights"]
+            table = layer.weight("embeddings" if tied else "reverse_embeddings")
+            y = _reversed(inputs[0], graph.weight(table), bool(tied), graph)
         cap = layer.config["logit_soft_cap"]
         if cap is not None:
             y = graph.op("Mul", graph.op("Tanh", graph.op("RealDiv", y, float(cap))), float(cap))
         return [y]
+
+    def _quantized_reverse(
+        self, layer: Layer, found: Scheme, x: str, graph: GraphBuilder
+    ) -> str:
+        """The product with the table, of whole numbers by their scales, or of its groups."""
+        tied, width = bool(layer.config["tie_weights"]), int(layer.config["output_dim"])
+        name = "embeddings" if tied else "reverse_embeddings"
+        table, kind = layer.weight(name), graph.dtype(x)
+        if found.mode == "int4":
+            table = unpacked(table, width, -1 if tied else 0)
+        numbers = graph.weight(table, name)
+        rounds = rounding(layer, found, Rounding())
+        rounded: str | None = None
+        if rounds is not None:
+            axis = -1 if rounds.axis is None else rounds.axis
+            x, rounded = rounds.write(x, [axis], graph)
+        if found.grouped:
+            numbers = dequantized(layer, numbers, name, graph, axis=1 if tied else 0)
+            y = _reversed(as_dtype(x, kind, graph), numbers, tied, graph)
+            return y if rounded is None else graph.op("RealDiv", y, rounded)
+        scale = graph.weight(layer.weight(f"{name}_scale"), f"{name}_scale")
+        y = _reversed(x, as_dtype(numbers, graph.dtype(x), graph), tied, graph)
+        by = scale if rounded is None else graph.op("Mul", rounded, scale)
+        return graph.op("RealDiv", as_dtype(y, kind, graph), by)
 
     def masks(
         self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
@@ -136,3 +195,12 @@ class ReversibleEmbedding(Embedding):
         if len(graph.shape(inputs[0]) or ()) == len(graph.shape(outputs[0]) or ()):
             return [None]
         return super().masks(layer, inputs, outputs, graph)
+
+
+def _reversed(x: str, table: str, turned: bool, graph: GraphBuilder) -> str:
+    """x multiplied along its last axis by a table, which may have to be transposed."""
+    sizes = lengths(x, graph)
+    rows = reshaped(x, [product(sizes[:-1], graph), sizes[-1]], graph)
+    y = graph.op("MatMul", rows, table, transpose_b=turned)
+    sides = graph.shape(table) or ()
+    return reshaped(y, [*sizes[:-1], sides[0 if turned else 1] or -1], graph)

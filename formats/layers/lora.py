@@ -4,7 +4,8 @@
     (..., in, units)        (..., in, rank)  (rank, units)
 
 A .keras file holds the sum as the kernel, and no matrices; a .h5 file holds all three. The config
-of both says ``lora_rank``. Source: Keras, Dense.kernel and Dense.save_own_variables.
+of both says ``lora_rank``. A quantized kernel stays as it is, and all three are multiplied with.
+Source: Keras, Dense.kernel and Dense.save_own_variables.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from modelfmt.errors import MismatchError
+from modelfmt.layers.quantized import scheme
 from modelfmt.network import Layer
 from modelfmt.tensor import Tensor
 
@@ -31,6 +33,10 @@ def merge(layer: Layer) -> None:
     Raises:
         MismatchError: a matrix without its pair or its weight, or of another shape.
     """
+    if scheme(layer.config) is not None:
+        if not any(_PART.fullmatch(name) for name in layer.weights):
+            layer.config.pop("lora_rank", None)
+        return  # nothing can be added to numbers of few bits
     rank = layer.config.pop("lora_rank", None)
     alpha = layer.config.pop("lora_alpha", None)
     if not rank:

@@ -4,6 +4,7 @@
     float32, float16, bfloat16, float64   as named
     mixed_float16       float16        float32
     mixed_bfloat16      bfloat16       float32
+    int8_from_float32   float32        as quantized.py has them
 
 What a layer is applied to is cast to the dtype that it computes in, where it is a floating-point
 one, and so are its weights where they are used; integers stay. Some layers compute in float32
@@ -22,6 +23,8 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.codec import LayerCodec, TensorName
+from modelfmt.layers.quantized import QuantizedCodec, scheme
+from modelfmt.layers.registry import codec_for
 from modelfmt.network import Config, Layer
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -32,9 +35,12 @@ def compute_dtype(layer: Layer) -> DType | None:
     """The floating-point dtype that a layer computes in; None where its config does not say one.
 
     Raises:
-        ConversionError: a policy that is none of the table's, as of a quantized layer.
+        ConversionError: a policy that is none of the table's.
     """
     policy = layer.config.get("dtype")
+    found = scheme(layer.config) if isinstance(codec_for(layer), QuantizedCodec) else None
+    if found is not None:
+        policy = found.source
     if isinstance(policy, dict):
         stated = policy.get("config")
         raise ConversionError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from modelfmt.errors import MismatchError
+from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.each_step import dense_of_steps
 from modelfmt.layers.parts import part
+from modelfmt.layers.quantized import QuantizedCodec
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.network import Layer
 
@@ -49,6 +50,11 @@ class TimeDistributed(LayerCodec):
             )
         inner, mask = part(layer, "layer"), graph.masks.get(inputs[0])
         codec = codec_for(inner)
+        if isinstance(codec, QuantizedCodec) and codec.scheme(inner.config) is not None:
+            raise ConversionError(
+                "TimeDistributed of a quantized layer cannot be written",
+                hint="Keras takes its whole numbers for the kernel, and never scales them.",
+            )
         sizes = graph.op("Shape", inputs[0])
         flat = _joined(inputs[0], graph)
         if mask is not None and len(graph.shape(mask) or ()) > 2:

@@ -177,6 +177,27 @@ def test_a_file_that_registers_nothing(tmp_path: Path) -> None:
         load_custom(tmp_path / "nowhere.py")
 
 
+def test_the_example_goes_both_ways(tmp_path: Path) -> None:
+    """Config entries come from the weight; the class is found by its name alone."""
+    example = Path(__file__).parents[3] / "examples" / "codecs" / "MatMulLayer.py"
+    assert load_custom(example) == ["MatMulLayer"]
+    w = Tensor.from_numpy("w", np.arange(8, dtype="f4").reshape(4, 2))
+    layers = [
+        Layer("InputLayer", "x", {"batch_shape": [None, 4], "dtype": "float32"}),
+        Layer("MatMulLayer", "mm", {"rows": 4, "cols": 2}, {"w": w}, calls=[Call([Ref("x")])]),
+    ]
+    network = Network("m", layers=layers, inputs=[Ref("x")], outputs=[Ref("mm")])
+    infer_specs(network)
+    write_archive_model(network, str(tmp_path / "m.keras"))
+    modelfmt.convert(tmp_path / "m.keras", tmp_path / "m.pb")
+    modelfmt.convert(tmp_path / "m.pb", tmp_path / "back.keras")
+    with modelfmt.open(tmp_path / "back.keras") as container:
+        layer = network_of(container).layer("mm")
+    assert layer.class_name == "MatMulLayer" and layer.extras["registered_name"] == "MatMulLayer"
+    assert (layer.config["rows"], layer.config["cols"]) == (4, 2)
+    np.testing.assert_array_equal(layer.weight("w").numpy(), w.numpy())
+
+
 KERAS = '''
 import os, sys
 import numpy as np
