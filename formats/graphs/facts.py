@@ -8,6 +8,7 @@ ask for them.
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import Any
 
 from modelfmt.dtypes import DType
@@ -49,6 +50,13 @@ class Facts:
         self._alias: dict[str, str] = {}
         self._static: dict[str, Static] = {}
         self._constant: dict[str, Constant] = {}
+        #: What others found out about this graph and would find out again, by whom.
+        self.memo: dict[object, object] = {}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each node in an order in which inputs come first."""
+        return {name: place for place, name in enumerate(self._nodes)}
 
     def producer(self, tensor: str) -> Node | None:
         """The canonical node whose output this is; None for inputs and what was folded away."""

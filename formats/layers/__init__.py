@@ -7,6 +7,7 @@ Importing this package registers every built-in codec.
 from modelfmt.layers import (  # noqa: I001  the order settles which of two equal claims wins
     activations,
     rectifiers,
+    softmax,
     core,
     einsum,
     embedding,
@@ -62,5 +63,6 @@ __all__ = [
     "separable",
     "transposed", "upsampling", "merging", "normalization", "pooling",
     "operations", "rectifiers", "recurrent", "regularization", "reshaping",
+    "softmax",
     "wrappers",
 ]  # fmt: skip

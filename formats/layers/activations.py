@@ -13,9 +13,11 @@ from typing import Any
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Claim, LayerCodec, longest
 from modelfmt.layers.functions import WRITTEN
 from modelfmt.layers.legalise import SPELLED
+from modelfmt.layers.likeness import ROOTS, claim_of
 from modelfmt.layers.parts import names_of_parts, part
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.layers.template import OneOf, Template, X, clipped, greater, only, op
@@ -227,3 +229,11 @@ class Activation(LayerCodec):
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [write_activation(layer.config["activation"], inputs[0], graph)]
+
+    def roots(self) -> frozenset[str]:
+        return super().roots() | ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By its nodes as Keras writes them, or by what they compute."""
+        spelled = super().recognise(tensor, graph)
+        return longest(spelled, claim_of(self.class_name, tensor, graph))

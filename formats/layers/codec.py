@@ -235,6 +235,11 @@ class LayerCodec:
         return Claim(inputs, config, weights, tuple(dict.fromkeys(match.nodes)))
 
 
+def longest(*claims: Claim | None) -> Claim | None:
+    """The claim of the most nodes, the first of several."""
+    return max(filter(None, claims), key=lambda claim: len(claim.nodes), default=None)
+
+
 def plain(value: Any) -> Any:
     """Tuples as lists, all the way down: configs compare as JSON would."""
     if isinstance(value, tuple | list):

@@ -12,7 +12,8 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.sizes import kept, sizes
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
-from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.codec import Claim, Derived, LayerCodec, longest
+from modelfmt.layers.likeness import ROOTS, claim_of
 from modelfmt.layers.quantized import QuantizedCodec, Scheme
 from modelfmt.layers.quantized_products import (
     Product,
@@ -148,6 +149,13 @@ class Rescaling(LayerCodec):
     template = op(
         "AddV2", op("Mul", X, Field("scale", vector=True)), Field("offset", vector=True)
     )
+
+    def roots(self) -> frozenset[str]:
+        return super().roots() | ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        spelled = super().recognise(tensor, graph)
+        return longest(spelled, claim_of(self.class_name, tensor, graph))
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         if graph.dtype(inputs[0]) != dtypes.float32:
