@@ -58,6 +58,15 @@ class Cut:
         return frozenset(node.op for node in self.interior)
 
     @cached_property
+    def is_chain(self) -> bool:
+        """Whether each node reads one tensor besides settled ones, and that one once."""
+        fixed = set(self.fixed)
+        return all(
+            sum(self.view.resolve(i) not in fixed for i in node.inputs) == 1
+            for node in self.interior
+        )
+
+    @cached_property
     def settled(self) -> dict[str, Node]:
         """The nodes that make the settled tensors, constants left out."""
         found: dict[str, Node] = {}
@@ -87,7 +96,7 @@ class Cut:
     @cached_property
     def weights(self) -> list[Tensor]:
         """The stored tensors of floats with axes that the part reads."""
-        return [each.root for each in self._constants if each.root.shape]
+        return [each.root for each in self._constants if each.root.shape and each.root.size]
 
     @cached_property
     def numbers(self) -> list[float]:

@@ -240,6 +240,16 @@ def longest(*claims: Claim | None) -> Claim | None:
     return max(filter(None, claims), key=lambda claim: len(claim.nodes), default=None)
 
 
+def shaped(weight: Tensor, shape: tuple[int, ...], view: View) -> Tensor:
+    """A stored tensor with another shape: the same one each time, that shared layers be found."""
+    if weight.shape == shape:
+        return weight
+    key = "shaped", id(weight), shape
+    found = view.memo.setdefault(key, weight.reshaped(shape))
+    assert isinstance(found, Tensor)
+    return found
+
+
 def plain(value: Any) -> Any:
     """Tuples as lists, all the way down: configs compare as JSON would."""
     if isinstance(value, tuple | list):
@@ -257,6 +267,13 @@ def normal_axis(axis: Any, shape: Dims) -> Any:
         return axis
     axis %= len(shape)
     return -1 if axis == len(shape) - 1 else axis
+
+
+def normal_axes(axes: Any, shape: Dims) -> Any:
+    """As ``normal_axis``; of several each is counted from the front, in order."""
+    if not isinstance(axes, list) or len(axes) == 1 or shape is None:
+        return normal_axis(axes, shape)
+    return sorted(axis % len(shape) for axis in axes)
 
 
 def require_inputs(layer: Layer, inputs: Sequence[str], count: int) -> None:

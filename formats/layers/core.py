@@ -135,6 +135,10 @@ def target_shape(source: str, shape: Dims, graph: GraphBuilder) -> Any:
     return graph.op("Pack", *sizes, axis=0)
 
 
+#: An image has no more channels than this.
+_COLOURS = 4
+
+
 @register_layer
 class Rescaling(LayerCodec):
     """Rescaling.  y = x * scale + offset
@@ -154,8 +158,14 @@ class Rescaling(LayerCodec):
         return super().roots() | ROOTS
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By its nodes as Keras writes them, or by what they compute."""
         spelled = super().recognise(tensor, graph)
         return longest(spelled, claim_of(self.class_name, tensor, graph))
+
+    def refine(self, match: Match, graph: View) -> Match | None:
+        """Take lists of few numbers only: of many channels they are weights, kept as such."""
+        lists = [value for value in match.config.values() if isinstance(value, list)]
+        return match if all(len(value) <= _COLOURS for value in lists) else None
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         if graph.dtype(inputs[0]) != dtypes.float32:

@@ -42,7 +42,7 @@ _UNASKED = Told("", {})
 ROOTS = frozenset({
     "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "SelectV2", "Neg", "ClipByValue",
     "Reciprocal", "Inv", "DivNoNan", "Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Square", "Pow",
-    "Sigmoid", "Tanh", "Exp", "Softplus", "Softsign",
+    "Sigmoid", "Tanh", "Exp", "Softplus", "Softsign", "Log", "Log1p",
 })  # fmt: skip
 
 #: Constants of a graph are float32: so far apart are two spellings of one function.
@@ -221,10 +221,8 @@ def _is_one_line(cut: Cut) -> bool:
     """Whether a line is spelled as one scale and one offset at most: no two layers, and no merge
     of a tensor with itself.
     """
-    fixed = set(cut.fixed)
-    for node in cut.interior:
-        if sum(cut.view.resolve(i) not in fixed for i in node.inputs) != 1:
-            return False
+    if not cut.is_chain:
+        return False
     moves = sum(node.op in ("AddV2", "Sub") for node in cut.interior)
     scales = sum(node.op not in ("AddV2", "Sub", "Cast") for node in cut.interior)
     return moves <= 1 and scales <= 1

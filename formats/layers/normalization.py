@@ -10,13 +10,13 @@ from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import LayerCodec, normal_axis
+from modelfmt.layers.codec import Claim, LayerCodec, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import axes_of
+from modelfmt.layers.stretching import ROOTS, stretched
 from modelfmt.layers.template import (
     Coding,
     Field,
-    Input,
     Match,
     Template,
     Weight,
@@ -52,13 +52,14 @@ class _Filled(Template):
             yield so_far
 
 
+_FUSED_AXES = {"NHWC": -1, "NDHWC": -1, "NCHW": 1, "NCDHW": 1}
 _FUSED = op(
-    "FusedBatchNormV3", Input(rank=4),
+    "FusedBatchNormV3", X,
     one_of(_GAMMA, _Filled("gamma", 1.0)), one_of(_BETA, _Filled("beta", 0.0)),
     _MEAN, _VARIANCE,
     epsilon=Field("epsilon"), is_training=False,
     data_format=Field("axis", Coding(
-        lambda axis, layer: "NHWC", lambda value, node: {"NHWC": -1, "NCHW": 1}.get(value),
+        lambda axis, layer: "NHWC", lambda value, node: _FUSED_AXES.get(value),
     )),
 )  # fmt: skip
 
@@ -114,6 +115,13 @@ class BatchNormalization(LayerCodec):
         read = {name: weight for name, weight in plain.weights.items() if name not in _RENORM}
         config = {**plain.config, "axis": axis}
         return [dataclasses.replace(plain, config=config, weights=read)]
+
+    def roots(self) -> frozenset[str]:
+        return super().roots() | ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By its nodes as Keras writes them, or by what they compute."""
+        return super().recognise(tensor, graph) or stretched(tensor, graph)
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])

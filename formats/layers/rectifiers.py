@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.dtypes import float32
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.cuts import MOST_ELEMENTS, cuts
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import canonical_activation
-from modelfmt.layers.codec import Claim, LayerCodec, longest
-from modelfmt.layers.likeness import ROOTS, claim_of
+from modelfmt.layers.codec import Claim, LayerCodec, longest, shaped
+from modelfmt.layers.likeness import ROOTS, claim_of, close
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import (
     Field,
@@ -191,6 +193,13 @@ class PReLU(LayerCodec):
         op("Mul", op("Neg", Weight("alpha")), op("Relu", op("Neg", X))),
     )
 
+    def roots(self) -> frozenset[str]:
+        return super().roots() | ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By its nodes as Keras writes them, or by what they compute."""
+        return super().recognise(tensor, graph) or _bent(tensor, graph)
+
     def refine(self, match: Match, graph: View) -> Match | None:
         """The shared axes are those along which alpha is 1 and x is not."""
         shape, alpha = graph.shape(match.inputs[0]), match.weights["alpha"].root.shape
@@ -210,3 +219,32 @@ def _shared_axes(shape: Sequence[int | None], alpha: Sequence[int]) -> list[int]
     """The axes along which alpha is 1 and x is not, counted from 1, without the batch."""
     sizes = enumerate(zip(shape[1:], alpha, strict=True))
     return [axis + 1 for axis, (wide, own) in sizes if own == 1 and wide != 1] or None
+
+
+def _bent(tensor: str, view: View) -> Claim | None:
+    """The claim of a PReLU on a part that scales what is below zero by a stored tensor."""
+    import numpy as np
+
+    from modelfmt.ops.numbers import ELEMENTWISE
+
+    for cut in cuts(view, tensor):
+        shape = view.shape(cut.inputs[0])
+        if not cut.ops <= ELEMENTWISE or shape is None or len(cut.weights) > 1:
+            return None
+        if cut.escapes or not cut.weights or len(cut.interior) < 2:
+            continue
+        stored, axes = cut.weights[0], len(shape) - 1
+        sizes = stored.shape if len(stored.shape) == axes else (*[1] * (axes - 1), stored.size)
+        if len(sizes) != axes or math.prod(sizes) > MOST_ELEMENTS:
+            return None
+        random = np.random.default_rng(0)
+        x = random.normal(0, 2, (2, *(size if size > 1 else 3 for size in sizes)))
+        # max(x, alpha * x) is one as long as alpha is not above 1.
+        highest = 3.0 if (stored.numpy() > 1).any() else 1.0
+        alpha = random.uniform(0.0, highest, sizes)
+        y = cut.run([x], {id(stored): alpha.reshape(stored.shape)})
+        if y is not None and close(y, np.where(x > 0, x, alpha * x)):
+            weight = shaped(stored, sizes, view)
+            config = {"shared_axes": _shared_axes(shape, sizes)}
+            return Claim(cut.inputs, config, {"alpha": weight}, cut.nodes)
+    return None

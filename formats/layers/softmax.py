@@ -11,9 +11,10 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import canonical_activation
-from modelfmt.layers.codec import LayerCodec, normal_axis
+from modelfmt.layers.codec import Claim, LayerCodec, normal_axes, normal_axis
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.template import Field, Hole, Match, X, op
+from modelfmt.layers.trials import trials
 from modelfmt.network import Config, Layer
 
 
@@ -43,6 +44,13 @@ class Softmax(LayerCodec):
         op("Transpose", op("Softmax", op("Transpose", X, Hole("there"))), Hole("back")),
     )
 
+    def roots(self) -> frozenset[str]:
+        return super().roots() | {"Exp", "Mul", "RealDiv"}
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By its nodes as Keras writes them, or by what they compute."""
+        return super().recognise(tensor, graph) or _computed(tensor, graph)
+
     def refine(self, match: Match, graph: View) -> Match | None:
         """Read the axis off an exchange with the last one, there and back."""
         if "there" not in match.holes:
@@ -56,7 +64,7 @@ class Softmax(LayerCodec):
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """On the last axis it is the function softmax; another axis counts from the front."""
-        axis = normal_axis(layer.config["axis"], shapes[0])
+        axis = normal_axes(layer.config["axis"], shapes[0])
         if axis == -1:
             return canonical_activation("softmax")
         return [dataclasses.replace(layer, config={"axis": axis})]
@@ -91,3 +99,17 @@ def _hidden(x: str, mask: str, layer: Layer, graph: GraphBuilder) -> str:
         return graph.op("SelectV2", mask, x, -1e9)
     shown = graph.op("Cast", mask, DstT=graph.dtype(x))
     return graph.op("AddV2", x, graph.op("Mul", graph.op("Sub", 1.0, shown), -1e9))
+
+
+def _computed(tensor: str, view: View) -> Claim | None:
+    """The claim of a Softmax on a part that computes one, along whatever axes."""
+    import numpy as np
+
+    for trial in trials(tensor, view):
+        raised = np.exp(trial.x)
+        for axes in trial.axes if not trial.values else ():
+            if trial.is_like(raised / raised.sum(axes, keepdims=True)):
+                last = trial.x.ndim - 1
+                axis = list(axes) if len(axes) > 1 else -1 if axes[0] == last else axes[0]
+                return Claim(trial.cut.inputs, {"axis": axis}, {}, trial.cut.nodes)
+    return None

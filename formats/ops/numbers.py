@@ -60,7 +60,8 @@ UNARY: Mapping[str, Callable[[Array], Any]] = {
     "Log1p": np.log1p, "Sqrt": np.sqrt, "Square": np.square, "Sign": np.sign, "Sin": np.sin,
     "Cos": np.cos, "Tan": np.tan, "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh,
     "Tanh": np.tanh, "Floor": np.floor, "Ceil": np.ceil, "Rint": np.rint, "Round": np.rint,
-    "LogicalNot": np.logical_not, "OnesLike": np.ones_like, "ZerosLike": np.zeros_like,
+    "LogicalNot": np.logical_not, "IsFinite": np.isfinite, "IsNan": np.isnan,
+    "IsInf": np.isinf, "OnesLike": np.ones_like, "ZerosLike": np.zeros_like,
     "Rsqrt": lambda x: 1.0 / np.sqrt(x), "Reciprocal": lambda x: 1.0 / x, "Inv": lambda x: 1.0 / x,
     "Sigmoid": _sigmoid, "Softplus": _softplus, "Softsign": lambda x: x / (1.0 + np.abs(x)),
     "Relu": lambda x: np.maximum(x, 0), "Relu6": lambda x: np.clip(x, 0, 6), "Elu": _elu,
@@ -147,14 +148,14 @@ def _fused(
         others = tuple(k for k in range(x.ndim) if k != axis)
         mean, variance = x.mean(others), x.var(others)
     inverse = scale / np.sqrt(variance + attr("epsilon"))
-    return x * inverse.reshape(shape) + (offset - mean * inverse).reshape(shape)
+    return np.asarray(x * inverse.reshape(shape) + (offset - mean * inverse).reshape(shape))
 
 
 def _global(attr: Attr, x: Array, mean: Array, variance: Array, beta: Array, gamma: Array) -> Array:
     inverse = 1.0 / np.sqrt(variance + attr("variance_epsilon"))
     if attr("scale_after_normalization"):
         inverse = inverse * gamma
-    return x * inverse + (beta - mean * inverse)
+    return np.asarray(x * inverse + (beta - mean * inverse))
 
 
 def _biased(attr: Attr, x: Array, bias: Array) -> Array:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 
-from modelfmt.dtypes import bool_, float32
+from modelfmt.dtypes import float32
+from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers import codec_for, recognise, write_network
-from modelfmt.layers.binding import prepared
-from modelfmt.network import Layer
+from modelfmt.layers import recognise
 
 
 def form_of(law: Any, class_name: str, **config: Any) -> list[tuple[str, Any]]:
@@ -78,62 +78,6 @@ def test_prelu_leaves_out_shared_axes_of_size_one(law: Any) -> None:
     assert form[0].config == {"shared_axes": [1]}
 
 
-@pytest.mark.parametrize("shape", [(None, 5), (None, 4, 5), (None, None, 5), (None, 2, 3, 4)])
-@pytest.mark.parametrize("axis", [-1, 1, 2, 3, -2, [1]])
-def test_softmax(law: Any, shape: Any, axis: Any) -> None:
-    rank, number = len(shape), axis[0] if isinstance(axis, list) else axis
-    if not -rank < number < rank:
-        pytest.skip("no such axis")
-    form = law("Softmax", {"axis": axis}, [shape])
-    if number % rank == rank - 1:
-        assert (form[0].class_name, form[0].config) == ("Activation", {"activation": "softmax"})
-    else:
-        assert (form[0].class_name, form[0].config) == ("Softmax", {"axis": number % rank})
-
-
-def test_softmax_over_several_axes(single: Any) -> None:
-    graph = GraphBuilder()
-    ends = write_network(single("Softmax", {"axis": [1, 2]}, [(None, 4, 5)]), graph)
-    assert graph.shape(ends[0]) == (None, 4, 5)
-    sums = [node for node in graph.values() if node.op in ("Max", "Sum")]
-    assert [graph.static(node.inputs[1]).value.tolist() for node in sums] == [[1, 2]] * 2
-
-
-@pytest.mark.parametrize(
-    ("major", "robust", "ops"),
-    [(2, False, ["AddV2"]), (2, True, ["SelectV2"]), (3, False, ["SelectV2", "SelectV2"])],
-)
-def test_softmax_of_what_a_mask_hides(major: int, robust: bool, ops: list[str]) -> None:
-    """Keras 2 adds -1e9 to it, Keras 3 puts -1e9 in its place and 0 in the end."""
-    graph = GraphBuilder()
-    graph.keras_major = major
-    x = graph.placeholder("x", float32, (None, 4, 5))
-    graph.masks[x] = graph.placeholder("mask", bool_, (None, 4, 5))
-    layer = prepared(Layer("Softmax", "it", {"axis": -1, "robust_masking": robust}))
-    codec_for(layer).write(layer, [x], graph)
-    assert [n.op for n in graph.values() if n.op in ("AddV2", "SelectV2")] == ops
-
-
-@pytest.mark.parametrize(("order", "axis"), [([0, 2, 1], 1), ([2, 1, 0], 0)])
-def test_softmax_between_exchanges_of_axes_is_read(order: list[int], axis: int) -> None:
-    graph = GraphBuilder()
-    x = graph.placeholder("x", float32, (None, 5, 4))
-    turned = graph.op("Softmax", graph.op("Transpose", x, order))
-    graph.op("Identity", graph.op("Transpose", turned, order), name="out")
-    found = recognise(View(graph)).layers[-1]
-    assert (found.class_name, found.config) == ("Softmax", {"axis": axis})
-
-
-def test_softmax_between_rotations_of_axes_is_three_layers() -> None:
-    graph = GraphBuilder()
-    x = graph.placeholder("x", float32, (None, 2, 5, 4))
-    turned = graph.op("Softmax", graph.op("Transpose", x, [0, 2, 3, 1]))
-    graph.op("Identity", graph.op("Transpose", turned, [0, 3, 1, 2]), name="out")
-    assert [layer.class_name for layer in recognise(View(graph)).layers[1:]] == [
-        "Permute", "Activation", "Permute"
-    ]
-
-
 def test_relu6_with_a_slope_is_read() -> None:
     graph = GraphBuilder()
     x = graph.placeholder("x", float32, (None, 4))
@@ -141,3 +85,33 @@ def test_relu6_with_a_slope_is_read() -> None:
     graph.op("Identity", graph.op("Sub", graph.op("Relu6", x), below), name="out")
     found = recognise(View(graph)).layers[-1]
     assert found.config == {"max_value": 6.0, "negative_slope": 0.1, "threshold": 0.0}
+
+
+@pytest.mark.parametrize("spelling", ["select", "maximum", "above 1", "absolute", "channels"])
+def test_prelu_however_it_is_spelled(spelling: str) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 3, 4))
+    shape = (4,) if spelling == "channels" else (3, 4)
+    array = np.random.default_rng(0).uniform(0.1, 0.9, shape).astype("f4")
+    alpha = graph.const(array + 1 if spelling == "above 1" else array)
+    if spelling == "select":
+        zero = graph.op("ZerosLike", x)
+        y = graph.op("SelectV2", graph.op("Greater", x, zero), x, graph.op("Mul", alpha, x))
+    elif spelling == "absolute":
+        below = graph.op("Mul", graph.op("Sub", x, graph.op("Abs", x)), 0.5)
+        y = graph.op("AddV2", graph.op("Relu", x), graph.op("Mul", alpha, below))
+    else:
+        y = graph.op("Maximum", x, graph.op("Mul", x, alpha))
+        if spelling == "channels":
+            below = graph.op("Mul", alpha, graph.op("Minimum", x, 0.0))
+            y = graph.op("AddV2", graph.op("Maximum", x, 0.0), below)
+    graph.op("Identity", y, name="out")
+    if spelling == "above 1":  # there the maximum is another function
+        with pytest.raises(UnrecognisedGraphError):
+            recognise(View(graph))
+        return
+    found = recognise(View(graph)).layers[-1]
+    assert (found.class_name, found.weights["alpha"].shape) == (
+        "PReLU", (1, 4) if spelling == "channels" else shape
+    )
+    assert found.config["shared_axes"] == ([1] if spelling == "channels" else None)

@@ -1,0 +1,117 @@
+"""Cuts: what stands between a tensor and those that it is computed from, and what it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from modelfmt.dtypes import float32
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.cuts import Cut, cuts
+from modelfmt.graphs.view import View
+from modelfmt.tensor import Tensor
+
+
+def graph_of(shape: tuple[int | None, ...] = (None, 3)) -> GraphBuilder:
+    graph = GraphBuilder()
+    graph.placeholder("x", float32, shape)
+    return graph
+
+
+def rows(found: list[Cut]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return [(cut.inputs, tuple(node.op for node in cut.interior)) for cut in found]
+
+
+def test_ever_larger_parts_until_nothing_is_known_of_an_op() -> None:
+    graph = graph_of((None, 4, 4, 3))
+    a = graph.op("LRN", "x", name="a")
+    b = graph.op("Relu", a, name="b")
+    graph.op("Mul", b, 2.0, name="c")
+    assert rows(cuts(View(graph), "c")) == [(("b",), ("Mul",)), (("a",), ("Mul", "Relu"))]
+
+
+def test_parts_of_two_inputs_end_where_they_meet() -> None:
+    graph = graph_of()
+    a, b = graph.op("Relu", "x", name="a"), graph.op("Tanh", "x", name="b")
+    graph.op("AddV2", a, b, name="c")
+    view = View(graph)
+    assert [inputs for inputs, _ in rows(cuts(view, "c"))] == [("x",)]
+    assert [set(inputs) for inputs, _ in rows(cuts(view, "c", 2))] == [
+        {"a", "b"}, {"a", "x"}, {"x"}
+    ]
+    assert not cuts(view, "c")[0].is_chain and cuts(view, "a")[0].is_chain
+
+
+def test_what_follows_from_constants_and_shapes_is_settled() -> None:
+    """It stands between nothing, however late its nodes come."""
+    graph = graph_of()
+    weight = Tensor.from_numpy("w", np.array([1, 4, 9], "f4"))
+    late = graph.op("Relu", "x", name="late")
+    root = graph.op("Sqrt", weight, name="root")
+    graph.op("Reshape", graph.op("Mul", late, root, name="m"), graph.op("Shape", "x"), name="y")
+    (*_, cut) = cuts(View(graph), "y")
+    assert cut.inputs == ("x",) and "root" in cut.nodes
+    assert [w.shape for w in cut.weights] == [(3,)] and cut.numbers == []
+    made = cut.run([np.array([[1.0, -1, 2]])])
+    assert made is not None and made.tolist() == [[1, 0, 6]]
+    other = cut.run([np.array([[1.0, 1, 1]])], {id(cut.weights[0]): np.array([4.0, 4, 4])})
+    assert other is not None and other.tolist() == [[2, 2, 2]]
+
+
+def test_escapes() -> None:
+    graph = graph_of()
+    a = graph.op("Relu", "x", name="a")
+    graph.op("Mul", a, 2.0, name="b")
+    view = View(graph, outputs=["b", "a"])
+    assert [cut.escapes for cut in cuts(view, "b")] == [False, True]
+    assert [cut.escapes for cut in cuts(View(graph, outputs=["b"]), "b")] == [False, False]
+
+
+def test_settled_nodes_that_others_read_are_not_owned() -> None:
+    graph = graph_of()
+    root = graph.op("Sqrt", graph.const(np.array([1, 4, 9], "f4")), name="root")
+    graph.op("Mul", "x", root, name="a")
+    graph.op("AddV2", "x", root, name="b")
+    view = View(graph, outputs=["a", "b"])
+    assert cuts(view, "a")[0].nodes == ("a",) and not cuts(view, "a")[0].escapes
+    assert set(cuts(View(graph, outputs=["a"]), "a")[0].nodes) == {"a", "root"}
+
+
+def test_unknown_sizes_are_small_and_told_apart() -> None:
+    graph = graph_of((None, None, 4))
+    graph.op("Relu", "x", name="a")
+    (cut,) = cuts(View(graph), "a")
+    assert cut.shape() == [2, 5, 4]
+
+
+def test_what_cannot_be_run() -> None:
+    graph = graph_of()
+    graph.op("Reshape", "x", [7, 3], name="a")
+    (cut,) = cuts(View(graph), "a")
+    assert cut.run([np.zeros((2, 3))]) is None and cut.run([np.zeros((7, 3))]) is not None
+
+
+def test_random_numbers_are_new_each_time() -> None:
+    graph = graph_of()
+    noise = graph.op("RandomUniform", graph.op("Shape", "x"), dtype=float32)
+    graph.op("AddV2", "x", noise, name="a")
+    (cut,) = cuts(View(graph), "a")
+    first, second = (cut.run([np.zeros((2, 3))]) for _ in range(2))
+    assert cut.inputs == ("x",) and first is not None and second is not None
+    assert (first != second).all()
+
+
+def test_shapes_of_what_lies_outside_are_taken_from_the_graph() -> None:
+    graph = graph_of((None, 2, 3))
+    y = graph.op("Relu", graph.op("LRN", graph.placeholder("z", float32, (None, 2, 3, 1))))
+    flat = graph.op("Reshape", y, [-1, 6])
+    graph.op("Reshape", flat, graph.op("Shape", "x"), name="a")
+    cut = cuts(View(graph, outputs=["a"]), "a")[0]
+    made = cut.run([np.zeros((4, 6))])
+    assert made is not None and made.shape == (4, 2, 3)
+
+
+def test_cuts_are_found_once() -> None:
+    graph = graph_of()
+    graph.op("Relu", "x", name="a")
+    view = View(graph)
+    assert cuts(view, "a") is cuts(view, "a:0")
