@@ -102,7 +102,8 @@ def test_folded_into_a_scale_and_an_offset() -> None:
     assert layer.config == {"axis": -1, "epsilon": 0.001, "scale": True, "center": True}
     assert {n: (w.name, w.numpy()[0]) for n, w in layer.weights.items()} == {
         "gamma": ("beta", 2), "beta": ("variance", 4),
-        "moving_mean": ("beta/mean", 0), "moving_variance": ("beta/variance", np.float32(0.999)),
+        "moving_mean": ("variance/mean", 0),
+        "moving_variance": ("variance/variance", np.float32(0.999)),
     }  # fmt: skip
     assert np.float32(0.999) + np.float32(0.001) == 1
 
