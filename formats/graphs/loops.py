@@ -61,6 +61,20 @@ class Loop:
         self.view, self.condition = view, condition
         self.variables = {v.merge: v for v in _variables(view, condition)}
 
+    @property
+    def name(self) -> str:
+        """The scope in which the loop stands."""
+        return self.condition.rpartition("/")[0] or self.condition
+
+    def exits(self) -> dict[str, Variable]:
+        """The tensors that leave the loop and that something reads, and what each is."""
+        found = {}
+        for node in self.view.live.values():
+            left = self.leaving(node.name) if node.op in ("Exit", "RefExit") else None
+            if left is not None:
+                found[node.name] = left
+        return found
+
     def leaving(self, tensor: str) -> Variable | None:
         """The variable whose last value ``tensor`` is, if it is one's of this loop."""
         found = _switched(tensor, self.view)
@@ -99,8 +113,17 @@ class Loop:
             merge = self.variables.get(parse_input(node.inputs[0]).node)
             if merge is None or not self._counts(merge):
                 return None
-            found.append(self.view.resolve(node.inputs[1]))
+            found.extend(self._smallest_of(node.inputs[1]))
         return found
+
+    def _smallest_of(self, tensor: str) -> Iterator[str]:
+        """The numbers of which a number is the smallest."""
+        node = self.view.producer(tensor)
+        if node is not None and node.op == "Minimum" and self.view.scalar(tensor) is None:
+            for operand in node.inputs:
+                yield from self._smallest_of(operand)
+        else:
+            yield self.view.resolve(tensor)
 
     def read(self, tensor: str) -> str | None:
         """The sequence whose row of this turn ``tensor`` is; its first axis is time."""
@@ -138,7 +161,9 @@ def loop_of(tensor: str, view: View) -> tuple[Loop, Variable] | None:
     found = _switched(tensor, view)
     if found is None:
         return None
-    loop = Loop(view, found[1])
+    loop = view.memo.get((Loop, found[1]))
+    if not isinstance(loop, Loop):
+        loop = view.memo[Loop, found[1]] = Loop(view, found[1])
     variable = loop.variables.get(found[0])
     return (loop, variable) if variable else None
 

@@ -63,6 +63,8 @@ class View(Facts):
         super().__init__(graph)
         self._values = values or {}
         self._branches = Branches()
+        #: What others found out about the graph, and may be asked again: loops, endings.
+        self.memo: dict[object, object] = {}
         self._cut = {plain(i) for i in inputs or ()}
         wanted = [plain(o) for o in outputs] if outputs else sinks(graph)
         for tensor in (*self._cut, *wanted):

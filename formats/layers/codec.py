@@ -29,6 +29,9 @@ class Claim:
         weights: canonical name to stored tensor.
         nodes: every node that the layer accounts for; the output's own among them.
         mask: the mask (batch, time) of the first input that the layer heeds, if it does.
+        lengths: in its place, the number of steps (batch,) that are seen of each sample.
+        outputs: of a call that yields several tensors, which of them each tensor is.
+        arguments: tensors that the layer is called with by name, such as ``initial_state``.
     """
 
     inputs: tuple[str, ...]
@@ -36,6 +39,16 @@ class Claim:
     weights: Mapping[str, Tensor]
     nodes: tuple[str, ...]
     mask: str | None = None
+    lengths: str | None = None
+    outputs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def read(self) -> tuple[str, ...]:
+        """All tensors that the call takes."""
+        return (
+            *self.inputs, *(t for each in self.arguments.values() for t in each),
+            *([self.lengths] if self.lengths else ()),
+        )  # fmt: skip
 
 
 class TensorName(str):

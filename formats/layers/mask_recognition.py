@@ -79,7 +79,9 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
         UnrecognisedGraphError: a mask that no layer hands to the one that heeds it, or one that
             Keras would hand to a layer which shows none.
     """
-    by_tensor = {item.tensor: item for item in found}
+    by_tensor = {
+        tensor: item for item in found for tensor, index in item.yields().items() if not index
+    }
     for item in found:
         mask = item.claim.mask
         if mask is None:
@@ -95,7 +97,9 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
             config = {**maker.claim.config, "mask_zero": True}
             maker.claim = dataclasses.replace(maker.claim, config=config)
     for item in found:
-        if item.claim.mask is None and (_heeds(item)):
+        if item.claim.mask is None and item.claim.lengths is None and _heeds(item):
+            if "mask" in item.claim.arguments:
+                continue
             for tensor in item.claim.inputs:
                 maker = _maker(tensor, by_tensor, view)
                 if maker is not None and _masks(maker):

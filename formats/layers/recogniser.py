@@ -17,6 +17,8 @@ from modelfmt.layers.activations import activation_of
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.mask_recognition import mask_nodes, settle_masks
 from modelfmt.layers.naming import layer_names, scope_of
+from modelfmt.layers.recurrent.lengths import mask_of_lengths
+from modelfmt.layers.recurrent.steps import steps_of
 from modelfmt.layers.registry import codecs
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
 
@@ -28,6 +30,10 @@ class Recognised:
     codec: LayerCodec
     claim: Claim
     tensor: str
+
+    def yields(self) -> Mapping[str, int]:
+        """The tensors that the call yields, and which of its outputs each is."""
+        return self.claim.outputs or {self.tensor: 0}
 
 
 def recognise(
@@ -58,15 +64,22 @@ def recognise(
     network.layers += shared.values()
     for item in found:
         layer = shared[_sharing_key(item)]
-        sources = [view.resolve(i) for i in item.claim.inputs]
-        if any(source not in made for source in sources):
+        if any(view.resolve(source) not in made for source in item.claim.read()):
             raise UnrecognisedGraphError(
                 f'the graph runs in a circle through "{item.tensor}"', nodes=item.claim.nodes
             )
-        call = Call([made[source] for source in sources])
+        call = Call([made[view.resolve(i)] for i in item.claim.inputs])
         call.structure = len(call.inputs) > 1
-        call.outputs = [_spec(item.tensor, view)]
-        made[item.tensor] = Ref(layer.name, len(layer.calls))
+        for key, tensors in item.claim.arguments.items():
+            call.kwargs[key] = [made[view.resolve(tensor)] for tensor in tensors]
+        if item.claim.lengths is not None:
+            seen = made[view.resolve(item.claim.lengths)]
+            steps = steps_of(view.resolve(item.claim.inputs[0]), view)
+            more, call.kwargs["mask"] = mask_of_lengths(call.inputs[0], seen, steps, layer.name)
+            network.layers += more
+        call.outputs = _specs(item, view)
+        for tensor, index in item.yields().items():
+            made[tensor] = Ref(layer.name, len(layer.calls), index)
         layer.calls.append(call)
     network.inputs = [made[tensor] for _, tensor in inputs]
     network.outputs = [made[tensor] for tensor in view.outputs]
@@ -107,9 +120,10 @@ def _claims(view: View) -> list[Recognised]:
             following: Iterable[str] = _data(node, view)
         else:
             settled[tensor] = best
+            entered.update(best.claim.outputs)
             if best.claim.mask is not None:
                 masking |= mask_nodes(best.claim.mask, view)
-            following = best.claim.inputs
+            following = best.claim.read()
         todo.append((tensor, True))
         todo.extend((view.resolve(i), False) for i in reversed(list(following)))
     if unclaimed:
@@ -136,11 +150,11 @@ def _escapes(claim: Claim, tensor: str, view: View, masking: Set[str]) -> bool:
     The nodes ``masking`` make masks of layers that are found already.
     """
     inside = set(claim.nodes)
-    root = parse_input(tensor).node
+    roots = {parse_input(each).node for each in (tensor, *claim.outputs)}
     return any(
         view.consumers.get(node, set()) - inside - masking
         or any(parse_input(o).node == node for o in view.outputs)
-        for node in inside - {root}
+        for node in inside - roots
     )
 
 
@@ -221,6 +235,15 @@ def _unused(name: str, taken: set[str]) -> str:
 def _spec(tensor: str, view: View) -> Spec:
     dtype = view.dtype(tensor)
     return Spec(view.shape(tensor), dtype.name if dtype else "float32")
+
+
+def _specs(item: Recognised, view: View) -> list[Spec]:
+    """What is known of each output; nothing is of those that the graph leaves out."""
+    by_index = {index: tensor for tensor, index in item.yields().items()}
+    return [
+        _spec(by_index[k], view) if k in by_index else Spec(None)
+        for k in range(max(by_index) + 1)
+    ]
 
 
 def _fuse_activations(network: Network, scopes: dict[str, str]) -> None:

@@ -163,10 +163,12 @@ class Bidirectional(LayerCodec):
                 "config": {"name": inner.name, **full}, "registered_name": None,
             }  # fmt: skip
             weights.update((f"{key}/{name}", w) for name, w in way.claim.weights.items())
-            given.extend(way.claim.inputs[1:])
+            given.extend(way.claim.arguments.get("initial_state", ()))
         forward = found.forward.claim
-        inputs = (forward.inputs[0], *given)
-        return Claim(inputs, config, weights, found.nodes, forward.mask)
+        return Claim(
+            forward.inputs, config, weights, found.nodes, forward.mask,
+            arguments={"initial_state": tuple(given)} if given else {},
+        )  # fmt: skip
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """With what each way's layer says, but for its name."""

@@ -1,33 +1,50 @@
-"""What leaves a loop: how its results become a layer's output."""
+"""What leaves a loop: how its results become a layer's outputs.
+
+    all outputs    list -> Stack -> Transpose
+    the last one   list -> Stack -> StridedSlice; or the row of a list, read by its index
+    a state        Exit
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
-from modelfmt.graph import Node
-from modelfmt.graphs.loops import Loop, loop_of, row_of, stacked
+from modelfmt.graph import Node, parse_input
+from modelfmt.graphs.loops import Loop, Variable, loop_of, row_of, stacked
 from modelfmt.graphs.view import View
 from modelfmt.layers.recurrent.sequences import swaps
 
 #: The ops that the output of a recurrent layer may be made by.
 ROOTS = frozenset({
     "Transpose", "StridedSlice", "Exit", "TensorArrayReadV3", "TensorArrayReadV2",
-    "TensorArrayRead", "Squeeze",
+    "TensorArrayRead", "TensorListGetItem", "Squeeze",
 })  # fmt: skip
+#: How many nodes there are at most between an Exit and what it becomes.
+_REACH = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Ending:
-    """How a loop's results become a layer's output: all of them, or the last one."""
+    """What a tensor is that a loop results in.
+
+    Attributes:
+        loop: the loop.
+        value: the tensor of the body that the loop yields so.
+        sequences: whether it is all of them, or the last one.
+        state: the variable whose last value it is, if it is no output from a list.
+    """
 
     loop: Loop
-    output: str
+    value: str
     sequences: bool
+    state: Variable | None = None
 
 
 def ending_of(tensor: str, view: View) -> Ending | None:
+    """What ``tensor`` is that leaves a loop, or None."""
     node = view.producer(tensor)
-    if node is None:
+    if node is None or parse_input(view.resolve(tensor)).port:
         return None
     if node.op == "Transpose":
         handle = stacked(node.inputs[0], view) if swaps(node, view) else None
@@ -39,12 +56,39 @@ def ending_of(tensor: str, view: View) -> Ending | None:
         left = loop_of(tensor, view)
         if left is None or left[0].written(left[1]) is not None:
             return None
-        return Ending(left[0], left[1].following, sequences=False)
+        return Ending(left[0], left[1].following, sequences=False, state=left[1])
     row = _sliced(node, view) if node.op == "Squeeze" else row_of(tensor, view)
     if row is None:
         return None
     found = _listed(row[0], view, sequences=False)
     return found if found and is_last(row[1], found.loop) else None
+
+
+def endings(loop: Loop) -> dict[str, Ending]:
+    """All that leaves a loop as the output or a state of a layer, by tensor."""
+    key = (Ending, loop.condition)
+    if key not in loop.view.memo:
+        loop.view.memo[key] = _endings(loop)
+    return cast("dict[str, Ending]", loop.view.memo[key])
+
+
+def _endings(loop: Loop) -> dict[str, Ending]:
+    view = loop.view
+    reached = dict.fromkeys(loop.exits(), 0)
+    todo = list(reached)
+    while todo:
+        name = todo.pop()
+        if reached[name] < _REACH:
+            for reader in sorted(view.consumers.get(name, ())):
+                if reader not in reached:
+                    reached[reader] = reached[name] + 1
+                    todo.append(reader)
+    found = {name: ending_of(name, view) for name in reached}
+    return {
+        name: ending for name, ending in found.items()
+        if ending is not None and ending.loop.condition == loop.condition
+        and not (ending.state and loop.is_counter(ending.state.inside))
+    }  # fmt: skip
 
 
 def _listed(handle: str, view: View, *, sequences: bool) -> Ending | None:
@@ -98,4 +142,11 @@ def is_last(index: str, loop: Loop) -> bool:
         return False
     count = view.resolve(node.inputs[0])
     left = loop.leaving(count)
-    return count in limits or (left is not None and loop.is_counter(left.inside))
+    if count in limits or (left is not None and loop.is_counter(left.inside)):
+        return True
+    taken = view.producer(count)  # the number of rows that there are
+    sized = view.producer(taken.inputs[0]) if taken and taken.op == "StridedSlice" else None
+    if taken is None or sized is None or sized.op != "Shape" or view.ints(taken.inputs[1]) != [0]:
+        return False
+    handle = stacked(sized.inputs[0], view)
+    return handle is not None and loop.leaving(handle) is not None

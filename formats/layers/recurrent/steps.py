@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from modelfmt.graph import Node
 from modelfmt.graphs.loops import Loop
 from modelfmt.graphs.view import View
 from modelfmt.layers.recurrent.endings import ending_of
-from modelfmt.layers.recurrent.sequences import BACKWARDS, batch_first, sources
+from modelfmt.layers.recurrent.sequences import batch_first, plain_source, sources
 from modelfmt.layers.recurrent.sums import Sums
 
 #: Loops and layers between a sequence and the place where its length is known.
@@ -17,14 +18,16 @@ _EACH_STEP = {
 }  # fmt: skip
 
 
-def lasts(loop: Loop, x: str) -> bool:
-    """Whether the loop has as many turns as x has steps."""
+def lasts(loop: Loop, x: str, lengths: str | None = None) -> bool:
+    """Whether the loop has as many turns as x has steps; or as the greatest of ``lengths``."""
     view = loop.view
     limits, shape = loop.limits(), view.shape(x)
-    if limits is None or shape is None or len(shape) != 3:
+    if limits is None or shape is None or len(shape) < 3:
         return False
     known: list[int] = []
     for limit in limits:
+        if lengths is not None and _is_greatest(limit, lengths, view):
+            continue
         value = view.scalar(of_one(limit, view))
         if value is not None:
             known.append(int(value))
@@ -32,6 +35,27 @@ def lasts(loop: Loop, x: str) -> bool:
             return False
     steps = steps_of(x, view)
     return not known or min(known) == steps
+
+
+def _is_greatest(limit: str, lengths: str, view: View) -> bool:
+    """Whether a number is the greatest of lengths, and 1 at least."""
+    node = view.producer(limit)
+    for operand, least in _pairs(node, "Maximum"):
+        most = view.producer(operand)
+        if most is not None and most.op == "Max" and view.scalar(least) in (0, 1):
+            of = view.resolve(most.inputs[0])
+            while (made := view.producer(of)) is not None and made.op == "Cast":
+                of = view.resolve(made.inputs[0])
+            return of == lengths
+    return False
+
+
+def _pairs(node: Node | None, op: str) -> list[tuple[str, str]]:
+    """The operands of a node of this op, both ways."""
+    if node is None or node.op != op or len(node.inputs) != 2:
+        return []
+    a, b = node.inputs
+    return [(a, b), (b, a)]
 
 
 def steps_of(x: str, view: View, depth: int = 0) -> int | None:
@@ -54,8 +78,8 @@ def steps_of(x: str, view: View, depth: int = 0) -> int | None:
     if counts:
         return min(counts)
     before = [
-        called.removeprefix(BACKWARDS) for called in sources(ending.loop)
-        if lasts(ending.loop, called.removeprefix(BACKWARDS))
+        plain_source(called) for called in sources(ending.loop)
+        if lasts(ending.loop, plain_source(called))
     ]  # fmt: skip
     return steps_of(before[0], view, depth + 1) if before else None
 
@@ -83,8 +107,18 @@ def is_length_of(tensor: str, x: str, view: View) -> bool:
     of = view.resolve(sized.inputs[0])
     if of == x:
         return place[0] == 1
+    if place[0] != 0:
+        return False
+    made = view.producer(of)
+    if made is not None and made.op == "ConcatV2" and view.scalar(made.inputs[-1]) != 0:
+        return any(_has_steps_of(operand, x, view) for operand in made.inputs[:-1])
+    return _has_steps_of(of, x, view)
+
+
+def _has_steps_of(of: str, x: str, view: View) -> bool:
+    """Whether a tensor with time first has as many steps as x."""
     row = batch_first(of, view)
-    if row is None or place[0] != 0:
+    if row is None:
         return False
     if row[0] == x:
         return True

@@ -33,5 +33,5 @@ def test_states_behind_a_mask(single: Any, masked: bool) -> None:
     found = masked_value(variable.following, loop)
     assert (found is not None) is masked
     if found is not None:
-        makers = view.producer(found.mask)
+        makers = view.producer(found.mask.tensor)
         assert makers is not None and makers.op == "Any"
