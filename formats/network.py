@@ -7,7 +7,7 @@ the newest (``keras/config.py`` translates). Layer order is the order of Keras' 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from modelfmt.errors import MismatchError
@@ -56,6 +56,22 @@ class Call:
     structure: bool = False
     kwargs: Config = dataclasses.field(default_factory=dict)
     outputs: list[Spec] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def of(cls, args: Sequence[Any], kwargs: Config | None = None) -> Call:
+        """The call with these positional arguments and others; tensors among them as Ref."""
+        given = {key: value for key, value in (kwargs or {}).items() if value is not None}
+        if all(isinstance(a, Ref) for a in args):
+            return cls(list(args), kwargs=given)
+        first = args[0]
+        if len(args) == 1 and isinstance(first, list) and all(isinstance(a, Ref) for a in first):
+            return cls(list(first), structure=True, kwargs=given)
+        return cls(refs_in(list(args)), kwargs={**given, ARGS: list(args)})
+
+    def redirect(self, change: Callable[[Ref], Ref]) -> None:
+        """Replace every tensor that the call is given."""
+        self.inputs = [change(ref) for ref in self.inputs]
+        self.kwargs = map_refs(self.kwargs, change)
 
     def arguments(self) -> tuple[list[Any], Config]:
         """The positional arguments, literals among them, and the others; tensors as Ref."""
@@ -204,6 +220,17 @@ def parents(layer: Layer, call: int) -> list[Ref]:
         elif isinstance(value, list | tuple):
             stack.extend(value)
     return found
+
+
+def refs_in(value: Any) -> list[Ref]:
+    """The Refs in a nested value, in order."""
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [ref for inner in value for ref in refs_in(inner)]
+    return []
 
 
 def map_refs(value: Any, change: Callable[[Ref], Any]) -> Any:

@@ -101,6 +101,11 @@ class View(Facts):
         return found
 
     @cached_property
+    def output_nodes(self) -> frozenset[str]:
+        """The nodes that make the outputs."""
+        return frozenset(parse_input(output).node for output in self.outputs)
+
+    @cached_property
     def consumers(self) -> Mapping[str, set[str]]:
         """For each node, the live nodes that read its values (not merely its shape)."""
         readers: dict[str, set[str]] = {}

@@ -19,7 +19,7 @@ from typing import Any
 from modelfmt.errors import CorruptFileError, located
 from modelfmt.keras import dialect1, dialects, nodes, operations
 from modelfmt.keras.writing import write_config
-from modelfmt.network import Call, Config, Layer, Network, Ref, Spec
+from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, map_refs, refs_in
 
 __all__ = ["major_of", "read_config", "write_config"]
 
@@ -246,7 +246,7 @@ class _Functional:
             with located(key=f'layer "{layer.name}"'):
                 for call in layer.calls:
                     call.inputs = [self._moved(ref, inner) for ref in call.inputs]
-                    call.kwargs = nodes.map_refs(call.kwargs, lambda r: self._moved(r, inner))
+                    call.kwargs = map_refs(call.kwargs, lambda r: self._moved(r, inner))
         self.network.inputs = [self._moved(ref, outer) for ref in ends["input_layers"][0]]
         self.network.outputs = [self._moved(ref, outer) for ref in ends["output_layers"][0]]
         for ref, spec in self.specs.items():
@@ -256,7 +256,7 @@ class _Functional:
         for layer in self.network.layers:
             for call in layer.calls:
                 yield from call.inputs
-                yield from nodes.refs_in(call.kwargs)
+                yield from refs_in(call.kwargs)
 
     def _first(self, name: str, indices: set[int]) -> int:
         """What a layer's node indices count from: 0, or 1 for a model with a node of its own."""

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelfmt.errors import ConversionError, CorruptFileError
-from modelfmt.network import ARGS, Call, Config, Ref, Spec, map_refs
+from modelfmt.network import Call, Config, Ref, Spec, map_refs
 
 #: The names of the positional arguments after the first, where Keras 2 must name them.
 _POSITIONAL = {
@@ -31,7 +31,7 @@ _POSITIONAL = {
 }
 _FLAT = frozenset({"TFOpLambda", "SlicingOpLambda"})
 
-__all__ = ["map_refs", "read_call", "read_ref", "refs_in", "write_call_2", "write_call_3"]
+__all__ = ["read_call", "read_ref", "write_call_2", "write_call_3"]
 
 Seen = Callable[[Ref, Spec], None]
 
@@ -52,33 +52,12 @@ def read_call(node: Any, names: frozenset[str], seen: Seen) -> Call:
         kwargs = _revive(node.get("kwargs") or {}, seen)
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise CorruptFileError("a call is neither args nor kwargs", found=f"{node!r:.120}")
-        return _call(args, kwargs)
+        return Call.of(args, kwargs)
     kwargs = {}
     argument = _legacy(node, names, kwargs)
     if isinstance(argument, list) and len(argument) == 1 and not _is_leaf(node):
         argument = argument[0]
-    return _call([argument], kwargs)
-
-
-def _call(args: list[Any], kwargs: Config) -> Call:
-    kwargs = {key: value for key, value in kwargs.items() if value is not None}
-    if all(isinstance(a, Ref) for a in args):
-        return Call(args, kwargs=kwargs)
-    first = args[0]
-    if len(args) == 1 and isinstance(first, list) and all(isinstance(a, Ref) for a in first):
-        return Call(first, structure=True, kwargs=kwargs)
-    return Call(refs_in(args), kwargs={**kwargs, ARGS: args})
-
-
-def refs_in(value: Any) -> list[Ref]:
-    """The Refs in a nested value, in order."""
-    if isinstance(value, Ref):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [ref for inner in value for ref in refs_in(inner)]
-    return []
+    return Call.of([argument], kwargs)
 
 
 def read_ref(value: Any) -> Ref:

@@ -10,7 +10,7 @@ from typing import Any
 from modelfmt.errors import ConversionError, MissingError, UnknownLayerError, located
 from modelfmt.keras import dialects, nodes
 from modelfmt.keras.accepted import is_built_in
-from modelfmt.keras.operations import is_operation
+from modelfmt.keras.operations import is_operation, module_of
 from modelfmt.network import Config, Layer, Network, Ref, Spec, model_order
 
 _KERAS2_ONLY_OPS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
@@ -68,6 +68,8 @@ def _write_layer(layer: Layer, network: Network, major: int) -> Config:
             return _write_nested(layer, layer.network, major)
         module = layer.extras.get("module")
         custom = not is_built_in(layer.class_name) or is_operation(layer)
+        if module == "keras.ops":  # of ours, not yet told apart
+            module = module_of(layer.class_name)
         _refuse_foreign(layer, network, major)
         config = dialects.specialise(layer.class_name, layer.config, major, module=module)
         config = {"name": layer.name, **_whole_models(config, network, major)}

@@ -19,6 +19,23 @@ from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
 
 
+class TensorName(str):
+    """The name of a tensor among a call's arguments, where other text may stand as well."""
+
+    __slots__ = ()
+
+
+def tensor_names(value: Any) -> list[str]:
+    """The tensors in a nested argument, in order."""
+    if isinstance(value, TensorName):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [name for inner in value for name in tensor_names(inner)]
+    return []
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """What a codec recognised below one tensor.
@@ -32,6 +49,8 @@ class Claim:
         lengths: in its place, the number of steps (batch,) that are seen of each sample.
         outputs: of a call that yields several tensors, which of them each tensor is.
         arguments: tensors that the layer is called with by name, such as ``initial_state``.
+        args: the call's positional arguments, a TensorName for each tensor, where they are
+            anything but ``inputs``; ``kwargs`` the others, alike.
     """
 
     inputs: tuple[str, ...]
@@ -42,19 +61,16 @@ class Claim:
     lengths: str | None = None
     outputs: Mapping[str, int] = dataclasses.field(default_factory=dict)
     arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    args: Sequence[Any] | None = None
+    kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def read(self) -> tuple[str, ...]:
         """All tensors that the call takes."""
         return (
             *self.inputs, *(t for each in self.arguments.values() for t in each),
             *([self.lengths] if self.lengths else ()),
+            *tensor_names([*(self.args or ()), self.kwargs]),
         )  # fmt: skip
-
-
-class TensorName(str):
-    """The name of a tensor among a call's arguments, where other text may stand as well."""
-
-    __slots__ = ()
 
 
 @dataclasses.dataclass(frozen=True)

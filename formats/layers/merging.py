@@ -37,6 +37,20 @@ def alike(inputs: Sequence[str], graph: GraphBuilder) -> list[str]:
     return found
 
 
+def mergeable(inputs: Sequence[str], graph: View) -> bool:
+    """Whether Keras merges tensors as a graph does: none of them known beforehand, and of equal
+    ranks and batches, or it would move axes to make them so. Source: Keras, Merge.build and call.
+    """
+    shapes = [shape for i in inputs if (shape := graph.shape(i)) is not None]
+    batches = {shape[0] for shape in shapes if shape} - {None}
+    return (
+        not any(graph.is_known(i) for i in inputs)
+        and len({len(shape) for shape in shapes}) <= 1
+        and len(batches) <= 1
+        and () not in shapes
+    )
+
+
 class _Merge(LayerCodec):
     """What all merges of tensors of one shape do with masks."""
 
@@ -102,7 +116,7 @@ class _Folded(_Merge):
             ):
                 nodes.append(link.name)
                 inputs[:1] = link.inputs
-        if len(inputs) < 2 or any(graph.constant(i) for i in inputs):
+        if len(inputs) < 2 or not mergeable(inputs, graph):
             return None
         return Claim(tuple(graph.resolve(i) for i in inputs), {}, {}, tuple(nodes))
 
@@ -180,7 +194,7 @@ class Subtract(_Merge):
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
-        if node is None or any(graph.constant(i) for i in node.inputs):
+        if node is None or not mergeable(node.inputs, graph):
             return None
         return Claim(tuple(node.inputs), {}, {}, (node.name,))
 
@@ -256,7 +270,7 @@ class Concatenate(LayerCodec):
         if node is None or not axis or axis[0] is None:
             return None
         inputs = node.inputs[:-1]
-        if len(inputs) < 2 or any(graph.constant(i) for i in inputs):
+        if len(inputs) < 2 or not mergeable(inputs, graph):
             return None
         shape = graph.shape(tensor)
         last = shape is not None and axis[0] == len(shape) - 1

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.sizes import Size
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.reading import Reading, Unread, output_shape, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import operation
 from modelfmt.layers.operations.values import Ops, tensors_in
 
@@ -29,6 +32,17 @@ def write_reshape(ops: Ops, x: Any, shape: Any) -> TensorName:
     return ops.op("Reshape", ops.tensor(x), ops.vector(shape))
 
 
+@reads("Reshape")
+def _read_reshape(r: Reading) -> Said:
+    """One size at most may be -1; those that stay unknown beside it are asked for by tf.keras."""
+    shape = output_shape(r)
+    if shape is None or shape.count(None) > 1:
+        shape = tuple(size if isinstance(size, int) else None for size in r.sizes(1))
+    if shape.count(None) + shape.count(-1) > 1:
+        return r.say("reshape", r.x(0), r.tensor(1))
+    return r.say("Reshape", r.x(0), [-1 if size is None else size for size in shape])
+
+
 @operation("Ravel(x)")
 def _ravel(ops: Ops, x: Any) -> TensorName:
     return ops.flat(ops.tensor(x))
@@ -43,15 +57,49 @@ def write_expand_dims(ops: Ops, x: Any, axis: Any) -> TensorName:
     return TensorName(x)
 
 
+@reads("ExpandDims")
+def _read_expand_dims(r: Reading) -> Said:
+    return r.say("ExpandDims", r.x(0), r.number(1))
+
+
 @operation("Squeeze(x, axis=None) squeeze(input, axis=None)")
 def write_squeeze(ops: Ops, x: Any, axis: Any) -> TensorName:
     x = ops.tensor(x)
     return ops.op("Squeeze", x, squeeze_dims=[] if axis is None else ops.axes(x, axis))
 
 
+@reads("Squeeze")
+def _read_squeeze(r: Reading) -> Said:
+    axes = list(r.attr("squeeze_dims") or [])
+    if not axes:
+        axes = [k for k, size in enumerate(r.dims(0)) if size == 1]
+    return r.say("Squeeze", r.x(0), axis=axes[0] if len(axes) == 1 else axes)
+
+
 @operation("BroadcastTo(x, shape) broadcast_to(input, shape)")
 def _broadcast(ops: Ops, x: Any, shape: Any) -> TensorName:
     return ops.op("BroadcastTo", ops.tensor(x), ops.vector(shape))
+
+
+@reads("BroadcastTo")
+def _read_broadcast(r: Reading) -> Said:
+    """Where a size is another tensor's, by adding zeros that are as long."""
+    x, shape = r.x(0), r.sizes(1)
+    if all(isinstance(size, int) for size in shape):
+        return r.say("BroadcastTo", x, shape)
+    zeros = spread(r, shape, 0, r.output_dtype())
+    added = r.say("LogicalOr" if r.output_dtype() == "bool" else "Add", x, zeros)
+    return r.any_of(r.say("broadcast_to", x, r.x(1)), added)
+
+
+def spread(r: Reading, shape: list[Any], value: Any, dtype: str) -> Said:
+    """``value`` in a tensor of this shape, of which one size is another tensor's."""
+    unknown = [k for k, size in enumerate(shape) if not isinstance(size, int)]
+    if len(unknown) != 1 or not isinstance(shape[unknown[0]], Size):
+        raise Unread
+    line = r.along(shape[unknown[0]], len(shape), unknown[0], value, dtype)
+    counts = [size if isinstance(size, int) else 1 for size in shape]
+    return line if set(counts) == {1} else r.say("Tile", line, counts)
 
 
 @operation("ensure_shape(x, shape)")
@@ -68,6 +116,11 @@ def write_transpose(ops: Ops, x: Any, axes: Any) -> TensorName:
     rank = ops.rank(x)
     order = list(reversed(range(rank))) if axes is None else [ops.axis(x, a) for a in axes]
     return ops.op("Transpose", x, order)
+
+
+@reads("Transpose")
+def _read_transpose(r: Reading) -> Said:
+    return r.say("Transpose", r.x(0), r.ints(1))
 
 
 @operation("linalg.matrix_transpose(a)")
@@ -89,6 +142,11 @@ def _swap(ops: Ops, x: Any, first: Any, second: Any) -> TensorName:
 def write_flip(ops: Ops, x: Any, axis: Any) -> TensorName:
     x = ops.tensor(x)
     return ops.op("ReverseV2", x, ops.axes(x, axis))
+
+
+@reads("ReverseV2")
+def _read_flip(r: Reading) -> Said:
+    return r.say("Flip reverse", r.x(0), r.ints(1))
 
 
 @operation("Fliplr(x, _axis=1)")
@@ -122,6 +180,12 @@ def _roll(ops: Ops, x: Any, shift: Any, axis: Any) -> TensorName:
     return ops.op("Roll", x, shift, axis)
 
 
+@reads("Roll")
+def _read_roll(r: Reading) -> Said:
+    shifts, axes = r.ints(1), r.ints(2)
+    return r.say("Roll", r.x(0), *(v[0] if len(v) == 1 else v for v in (shifts, axes)))
+
+
 # -- together -----------------------------
 
 
@@ -131,6 +195,12 @@ def write_concat(ops: Ops, xs: Any, axis: Any) -> TensorName:
     if len(parts) == 1:
         return ops.op("Identity", parts[0])
     return ops.op("ConcatV2", *parts, ops.axis(parts[0], axis))
+
+
+@reads("ConcatV2")
+def _read_concat(r: Reading) -> Said:
+    *parts, _ = r.operands()
+    return r.say("Concatenate", parts, axis=r.number(len(parts)))
 
 
 @operation("Append(x1, x2, axis=None)")
@@ -145,6 +215,11 @@ def _append(ops: Ops, x: Any, y: Any, axis: Any) -> TensorName:
 def write_stack(ops: Ops, xs: Any, axis: Any) -> TensorName:
     parts = ops.same(*listed(xs))
     return ops.op("Pack", *parts, axis=ops.axis(parts[0], axis, more=1))
+
+
+@reads("Pack")
+def _read_stack(r: Reading) -> Said:
+    return r.say("Stack", r.operands(), axis=r.attr("axis") or 0)
 
 
 def _at_least(ops: Ops, xs: Any, rank: int, axis: int) -> TensorName:
@@ -209,6 +284,23 @@ def _tile(ops: Ops, x: Any, repeats: Any) -> TensorName:
     return ops.op("Tile", x, ops.vector([1] * (rank - len(counts)) + counts))
 
 
+@reads("Tile")
+def _read_tile(r: Reading) -> Said:
+    """An axis of size 1 that becomes as long as another tensor's: zeros of that length added."""
+    x, counts = r.x(0), r.sizes(1)
+    if all(isinstance(count, int) for count in counts):
+        return r.say("Tile", x, counts)
+    direct = r.say("tile", x, r.tensor(1))
+    rows = zip(counts, r.dims(0), strict=True)
+    if any(not isinstance(count, int) and size != 1 for count, size in rows):
+        return direct
+    known = [count if isinstance(count, int) else 1 for count in counts]
+    shape = [1 if isinstance(count, int) else count for count in counts]
+    zeros = spread(r, shape, 0, r.output_dtype())
+    longer = r.say("LogicalOr" if r.output_dtype() == "bool" else "Add", x, zeros)
+    return r.any_of(direct, longer if set(known) == {1} else r.say("Tile", longer, known))
+
+
 @operation(
     "Pad(x, constant_values=None, pad_width=0, mode='constant')",
     "pad(tensor, constant_values=0, paddings=0, mode='CONSTANT')",
@@ -233,6 +325,15 @@ def write_pad(ops: Ops, x: Any, value: Any, width: Any, mode: Any) -> TensorName
     if value is None or (isinstance(value, int | float) and value == 0):
         return ops.op("Pad", x, width)
     return ops.op("PadV2", x, width, ops.tensor(value, ops.dtype(x)))
+
+
+@reads("Pad", "PadV2", "MirrorPad")
+def _read_pad(r: Reading) -> Said:
+    value = r.x(2) if r.op == "PadV2" else None
+    mode = str(r.attr("mode")).lower() if r.op == "MirrorPad" else "constant"
+    if isinstance(value, TensorName):
+        raise Unread
+    return r.say("Pad", r.x(0), value, r.matrix(1), mode)
 
 
 @operation("Meshgrid(*x, indexing='xy')")
@@ -294,6 +395,26 @@ def _cut(ops: Ops, x: Any, parts: Any, axis: Any, uneven: bool) -> list[TensorNa
     return made
 
 
+@reads("Split")
+def _read_split(r: Reading) -> list[Said]:
+    count = int(r.attr("num_split"))
+    return r.outputs(r.say("Split split", r.x(1), count, axis=r.number(0)), count)
+
+
+@reads("SplitV")
+def _read_split_sizes(r: Reading) -> list[Said]:
+    """Parts of these sizes, which Keras 3 tells by where they begin."""
+    lengths, axis = r.ints(1), r.number(2)
+    if -1 in lengths:
+        whole = r.dims(0)[axis]
+        if whole is None:
+            raise Unread
+        lengths[lengths.index(-1)] = whole - sum(lengths) - 1
+    places = [sum(lengths[:k]) for k in range(1, len(lengths))]
+    direct = r.say("split", r.x(0), lengths, axis=axis)
+    return r.outputs(r.any_of(direct, r.say("Split", r.x(0), places, axis=axis)), len(lengths))
+
+
 @operation("Split(x, indices_or_sections, axis=0)")
 def _split(ops: Ops, x: Any, parts: Any, axis: Any) -> list[TensorName]:
     return _cut(ops, x, parts, axis, False)
@@ -332,3 +453,10 @@ def write_unstack(ops: Ops, x: Any, count: Any, axis: Any) -> list[TensorName]:
     if count is None:
         raise ConversionError("an axis of unknown size cannot be unstacked")
     return ops.ops("Unpack", x, num=count, axis=axis)
+
+
+@reads("Unpack")
+def _read_unstack(r: Reading) -> list[Said]:
+    count = int(r.attr("num"))
+    made = r.say("Unstack", r.x(0), num=count, axis=r.attr("axis") or 0)
+    return r.outputs(made, count)

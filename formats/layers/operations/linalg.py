@@ -13,7 +13,9 @@ from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.einsum import write_einsum
 from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.reading import Reading, Unread, reads, reads_as
 from modelfmt.layers.operations.reductions import reduced
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import operation
 from modelfmt.layers.operations.values import Ops
 
@@ -77,6 +79,18 @@ def _matmul(ops: Ops, x: Any, y: Any, turn_x: Any, turn_y: Any, adj_x: Any, adj_
     if ops.rank(x) == 2 == ops.rank(y):
         return ops.op("MatMul", x, y, transpose_a=left, transpose_b=right)
     return ops.op("BatchMatMulV2", x, y, adj_x=left, adj_y=right)
+
+
+@reads("MatMul", "BatchMatMulV2")
+def _read_matmul(r: Reading) -> Said:
+    names = ("transpose_a", "transpose_b") if r.op == "MatMul" else ("adj_x", "adj_y")
+    x, y = r.operands()
+    left, right = (bool(r.attr(name)) for name in names)
+    direct = r.say("linalg.matmul", x, y, transpose_a=left, transpose_b=right)
+    turned = (
+        r.say("Swapaxes", each, -1, -2) if turn else each for each, turn in ((x, left), (y, right))
+    )
+    return r.any_of(direct, r.say("Matmul", *turned))
 
 
 @operation("linalg.matvec(a, b, transpose_a=False)")
@@ -161,6 +175,11 @@ def _einsum(ops: Ops, operands: Any, equation: Any) -> TensorName:
     return ops.cast(_product(ops, equation, tensors), kind)
 
 
+@reads("Einsum")
+def _read_einsum(r: Reading) -> Said:
+    return r.say("Einsum", *r.operands(), subscripts=str(r.attr("equation")))
+
+
 @operation("einsum(*inputs) linalg.einsum(*inputs) meshgrid(*inputs)")
 def _lost(ops: Ops, inputs: Any) -> TensorName:
     raise ConversionError(
@@ -219,6 +238,17 @@ def _band_part(ops: Ops, x: Any, below: Any, above: Any) -> TensorName:
     return ops.op("MatrixBandPart", x, ops.tensor(below, "int32"), ops.tensor(above, "int32"))
 
 
+@reads("MatrixBandPart")
+def _read_band(r: Reading) -> Said:
+    """Keras 3 has triangles: of those on both sides of the diagonal, one of the other."""
+    x, below, above = r.x(0), r.number(1), r.number(2)
+    made = x if below < 0 else r.say("Triu", x, k=-below)
+    made = made if above < 0 else r.say("Tril", made, k=above)
+    if not isinstance(made, Said):
+        raise Unread
+    return r.any_of(r.say("linalg.band_part", x, below, above), made)
+
+
 @operation(
     "Diagonal(x, offset=0, axis1=0, axis2=1)",
     "linalg.diag_part(input, k=0, _axis1=-2, _axis2=-1)",
@@ -269,6 +299,16 @@ def _numpy_diag(ops: Ops, x: Any, k: Any) -> TensorName:
     return ops.op("Pad", made, sides) if k else made
 
 
+@reads("MatrixDiagPart")
+def _read_diagonal(r: Reading) -> Said:
+    rank = r.rank(0)
+    return r.any_of(
+        r.say("linalg.diag_part", r.x(0)),
+        r.say("Diagonal", r.x(0), axis1=rank - 2, axis2=rank - 1),
+    )
+
+
+reads_as("MatrixDiag", "linalg.diag")
 # -- decompositions -----------------------------
 
 
@@ -280,6 +320,11 @@ def _inverse(ops: Ops, x: Any) -> TensorName:
 @operation("Det(x) linalg.det(input)")
 def _determinant(ops: Ops, x: Any) -> TensorName:
     return ops.op("MatrixDeterminant", *ops.floats(x))
+
+
+reads_as("MatrixInverse", "Inv")
+reads_as("MatrixDeterminant", "Det")
+reads_as("Cholesky", "Cholesky")
 
 
 @operation("Cholesky(x, upper=False) linalg.cholesky(input, _upper=False)")

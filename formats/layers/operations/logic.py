@@ -10,6 +10,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.reading import Reading, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 
@@ -92,6 +94,23 @@ def write_where(ops: Ops, condition: Any, x: Any, y: Any) -> TensorName | list[T
     return ops.op("SelectV2", condition, x, y)
 
 
+@reads("SelectV2")
+def _read_choice(r: Reading) -> Said:
+    condition, x, y = r.operands()
+    if r.view.graph[r.node.name].op == "Select" and r.rank(0) == 1 < r.rank(1):
+        # Source: TensorFlow's Select; a vector of conditions chooses rows.
+        condition = r.say("Reshape", condition, [-1, *[1] * (r.rank(1) - 1)])
+    return r.say("Where", condition, x, y)
+
+
+@reads("Where")
+def _read_places(r: Reading) -> Said:
+    """Where a condition holds, one row a place."""
+    found = r.say("Nonzero", r.x(0))
+    rows = r.say("Stack", r.outputs(found, r.rank(0)), axis=1)
+    return r.any_of(r.say("where", r.x(0)), r.say("Cast", rows, r.output_dtype()))
+
+
 @operation("Nonzero(x)")
 def write_nonzero(ops: Ops, x: Any) -> list[TensorName]:
     """The places that are not zero, axis by axis."""
@@ -115,10 +134,25 @@ def _sum_of_all(ops: Ops, inputs: Any) -> TensorName:
     return ops.op("AddN", *ops.same(*(inputs if isinstance(inputs, list) else [inputs])))
 
 
+@reads("AddN")
+def _read_sum_of_all(r: Reading) -> Said:
+    first, *rest = r.operands()
+    total = first
+    for each in rest:
+        total = r.say("Add", total, each)
+    direct = r.say("math.add_n", [first, *rest])
+    return r.any_of(direct, total) if isinstance(total, Said) else direct
+
+
 @operation("Cast(x, dtype) SaturateCast(x, dtype) cast(x, dtype) dtypes.cast(x, dtype)")
 def write_cast(ops: Ops, x: Any, dtype: Any) -> TensorName:
     x, target = ops.tensor(x), ops.named_dtype(dtype).name
     return ops.op("Identity", x) if ops.dtype(x) == target else ops.cast(x, target)
+
+
+@reads("Cast")
+def _read_cast(r: Reading) -> Said:
+    return r.say("Cast", r.x(0), r.output_dtype())
 
 
 @operation(

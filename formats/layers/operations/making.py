@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.sizes import Size
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.arrays import spread
+from modelfmt.layers.operations.reading import Reading, Unread, reads, reads_as
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import operation
 from modelfmt.layers.operations.values import Ops
 
@@ -32,6 +36,10 @@ def _ones(ops: Ops, x: Any, dtype: Any) -> TensorName:
     return ops.op("OnesLike", ops.tensor(x)) if dtype is None else _filled(ops, x, 1, dtype)
 
 
+reads_as("ZerosLike", "ZerosLike")
+reads_as("OnesLike", "OnesLike")
+
+
 @operation("FullLike(x, fill_value, dtype=None)")
 def _full_like(ops: Ops, x: Any, value: Any, dtype: Any) -> TensorName:
     x = ops.tensor(x)
@@ -42,6 +50,23 @@ def _full_like(ops: Ops, x: Any, value: Any, dtype: Any) -> TensorName:
 @operation("fill(dims, value)")
 def _fill(ops: Ops, shape: Any, value: Any) -> TensorName:
     return ops.op("Fill", ops.vector(shape), ops.tensor(value))
+
+
+@reads("Fill")
+def _read_fill(r: Reading) -> Said:
+    """One size may be another tensor's."""
+    value = r.x(1)
+    if isinstance(value, TensorName):
+        return r.say("fill", r.tensor(0), value)
+    found = r.view.producer(r.node.inputs[0])
+    if found is not None and found.op == "Shape":
+        like = TensorName(r.view.resolve(found.inputs[0]))
+        kind = r.output_dtype()
+        zeros = r.say("ZerosLike zeros_like", like, dtype=kind)
+        if not value:
+            return zeros
+        return r.say("LogicalOr" if kind == "bool" else "Add", zeros, value)
+    return spread(r, r.sizes(0), value, r.output_dtype())
 
 
 @operation("Full(fill_value, shape, dtype=None)")
@@ -76,6 +101,20 @@ def _arange(ops: Ops, start: Any, stop: Any, step: Any, dtype: Any) -> TensorNam
     return ops.op("Range", *(ops.tensor(value, kind) for value in values))
 
 
+@reads("Range")
+def _read_range(r: Reading) -> Said:
+    """0, 1, ... as far as a size of another tensor goes: ones, added up."""
+    start, limit, step = r.operands()
+    direct = r.say("range", start, limit, step)
+    if not isinstance(start, int) or not isinstance(step, int):
+        return direct
+    ends = r.sizes(1)
+    if len(ends) != 1 or not isinstance(ends[0], Size) or (start, step) != (0, 1):
+        return direct
+    ones = r.say("OnesLike", r.line(ends[0]), dtype=r.output_dtype())
+    return r.any_of(direct, r.say("Subtract", r.say("Cumsum", ones, axis=0), 1))
+
+
 @operation(
     "Linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)",
     "linspace(start, stop, num, _endpoint=True, _retstep=False, _dtype=None, axis=0)",
@@ -108,6 +147,31 @@ def _linspace(ops: Ops, start: Any, stop: Any, count: Any, endpoint: Any, retste
 @operation("Size(x)", "size(input, out_type='int32')")
 def _size(ops: Ops, x: Any, kind: Any = "int32") -> TensorName:
     return ops.op("Size", ops.tensor(x), out_type=ops.named_dtype(kind))
+
+
+@reads("Shape")
+def _read_shape(r: Reading) -> Said:
+    """Ones, added up along each axis of unknown size."""
+    import numpy as np
+
+    kind, dims = r.output_dtype(), r.dims(0)
+    tensor = r.view.resolve(r.node.inputs[0])
+    total: Any = np.asarray([0 if size is None else size for size in dims], kind)
+    for axis, size in enumerate(dims):
+        if size is None:
+            place = np.asarray([int(k == axis) for k in range(len(dims))], kind)
+            length = r.length(Size(tensor, axis))
+            length = length if kind == "int32" else r.say("Cast", length, kind)
+            total = r.say("Add", r.say("Multiply", length, place), total)
+    if not isinstance(total, Said):
+        raise Unread
+    return r.any_of(r.say("shape", TensorName(tensor), out_type=kind), total)
+
+
+@reads("Size")
+def _read_size(r: Reading) -> Said:
+    ones = r.say("OnesLike", r.x(0), dtype=r.output_dtype())
+    return r.any_of(r.say("size", r.x(0), out_type=r.output_dtype()), r.say("Sum", ones))
 
 
 @operation("Ndim(x) rank(input)")
@@ -153,6 +217,17 @@ def write_one_hot(ops: Ops, x: Any, on: Any, off: Any, depth: Any, axis: Any, dt
         ops.tensor((False if truth else 0) if off is None else off, kind),
         axis=-1 if axis is None else int(axis),
     )  # fmt: skip
+
+
+@reads("OneHot")
+def _read_one_hot(r: Reading) -> Said:
+    x, depth, on, off = r.x(0), r.number(1), r.x(2), r.x(3)
+    axis, kind = r.attr("axis"), r.output_dtype()
+    direct = r.say("one_hot", x, on, off, depth, axis=axis, dtype=kind)
+    if (on, off) == (1, 0):
+        return r.any_of(r.say("OneHot", x, num_classes=depth, axis=axis, dtype=kind), direct)
+    hot = r.say("OneHot", x, num_classes=depth, axis=axis, dtype="bool")
+    return r.any_of(direct, r.say("Where", hot, on, off))
 
 
 @operation("MultiHot(inputs, num_classes, axis=-1, dtype=None, sparse=False)")

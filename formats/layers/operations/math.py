@@ -12,6 +12,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.reading import Reading, Unread, reads, reads_as
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, each, operation
 from modelfmt.layers.operations.values import Ops
 
@@ -77,6 +79,9 @@ _UNARY = {
     "grad_pass_through keras.backend.identity",
 }  # fmt: skip
 
+#: Ops that have a reader of their own.
+_READ_OTHERWISE = {"RealDiv", "SquaredDifference", "Xlogy", "Xdivy", "MulNoNan", "DivNoNan"}
+
 
 def _binary(op: str) -> Writer:
     return lambda ops, x, y: ops.op(op, *ops.same(x, y))
@@ -108,10 +113,13 @@ for table, make in (
 ):  # fmt: skip
     for op, spellings in table.items():
         operation(spellings)(make(op))
-for op, names in _UNARY.items():
-    each(names, "x", _unary(op))
-for op, names in _UNARY_FLOAT.items():
-    each(names, "x", _unary_float(op))
+        if op not in _READ_OTHERWISE and (table is not _LOGICAL or op != "NotEqual"):
+            reads_as(op, spellings.partition("(")[0])
+for unary_table, make_one in ((_UNARY, _unary), (_UNARY_FLOAT, _unary_float)):
+    for op, names in unary_table.items():
+        write = make_one(op)
+        each(names, "x", write)
+        reads_as(op, names.split()[0])
 
 
 @operation("math.truediv(x, y) math.divide(x, y) math.div(x, y)")
@@ -124,15 +132,55 @@ def _true_division(ops: Ops, x: Any, y: Any) -> TensorName:
     return ops.op("RealDiv", x, y)
 
 
+@reads("RealDiv")
+def _read_division(r: Reading) -> Said:
+    if r.output_dtype().startswith(("int", "uint")):
+        raise Unread  # Div of integers cuts off
+    return r.say("Divide math.truediv", *r.operands())
+
+
 @operation("DivideNoNan(x1, x2)")
 def _division_without_nan(ops: Ops, x: Any, y: Any) -> TensorName:
     return ops.op("DivNoNan", *ops.floats(x, y))
+
+
+reads_as("DivNoNan", "DivideNoNan math.divide_no_nan")
+
+
+def _where_not(r: Reading, zero: Any, value: Said) -> Said:
+    """``value``, but 0 where ``zero`` is, whatever the value is there."""
+    return r.say("Where", r.say("Equal", zero, 0.0), r.say("ZerosLike", value), value)
+
+
+@reads("SquaredDifference")
+def _read_squared_difference(r: Reading) -> Said:
+    x, y = r.operands()
+    return r.any_of(
+        r.say("math.squared_difference", x, y), r.say("Square", r.say("Subtract", x, y))
+    )
+
+
+@reads("MulNoNan", "Xlogy", "Xdivy")
+def _read_no_nan(r: Reading) -> Said:
+    """Products that are 0 where one factor is."""
+    x, y = r.operands()
+    if r.op == "MulNoNan":
+        return r.any_of(
+            r.say("math.multiply_no_nan", x, y), _where_not(r, y, r.say("Multiply", x, y))
+        )
+    if r.op == "Xlogy":
+        product = r.say("Multiply", x, r.say("Log", y))
+        return r.any_of(r.say("math.xlogy", x, y), _where_not(r, x, product))
+    return r.any_of(r.say("math.xdivy", x, y), _where_not(r, x, r.say("Divide math.truediv", x, y)))
 
 
 @operation("Absolute(x) Abs(x) math.abs(x)")
 def _absolute(ops: Ops, x: Any) -> TensorName:
     x = ops.tensor(x)
     return x if ops.dtype(x) == "bool" or ops.dtype(x)[0] == "u" else ops.op("Abs", x)
+
+
+reads_as("Abs", "Absolute")
 
 
 @operation("Fabs(x)")
@@ -146,10 +194,17 @@ def _square(ops: Ops, x: Any) -> TensorName:
     return ops.op("Square", ops.cast(x, "int32") if ops.dtype(x) == "bool" else x)
 
 
+reads_as("Square", "Square")
+
+
 @operation("Reciprocal(x) math.reciprocal(x)")
 def _reciprocal(ops: Ops, x: Any) -> TensorName:
     x = ops.floats(x)[0]
     return ops.op("RealDiv", ops.tensor(1.0, ops.dtype(x)), x)
+
+
+reads_as("Reciprocal", "Reciprocal")
+reads_as("Inv", "Reciprocal")
 
 
 @operation("LogicalNot(x) math.logical_not(x) __operators__.invert(x)")
@@ -157,9 +212,15 @@ def _not(ops: Ops, x: Any) -> TensorName:
     return ops.op("LogicalNot", ops.cast(x, "bool"))
 
 
+reads_as("LogicalNot", "LogicalNot")
+
+
 @operation("BitwiseInvert(x) BitwiseNot(x) bitwise.invert(x)")
 def _invert(ops: Ops, x: Any) -> TensorName:
     return ops.op("Invert", ops.tensor(x))
+
+
+reads_as("Invert", "BitwiseInvert")
 
 
 @operation("Clip(x, x_min, x_max) clip_by_value(t, clip_value_min, clip_value_max)")
@@ -170,6 +231,9 @@ def write_clip(ops: Ops, x: Any, low: Any, high: Any) -> TensorName:
     if high is not None:
         x = ops.op("Minimum", x, ops.tensor(high, ops.dtype(x)))
     return x if low is None else ops.op("Maximum", x, ops.tensor(low, ops.dtype(x)))
+
+
+reads_as("ClipByValue", "Clip")
 
 
 @operation("Round(x, decimals=0) math.round(x, _decimals=0)")
@@ -186,6 +250,10 @@ def _round(ops: Ops, x: Any, decimals: int) -> TensorName:
     return ops.op("RealDiv", ops.op("Round", ops.op("Mul", x, factor)), factor)
 
 
+reads_as("Round", "Round")
+reads_as("Rint", "Round")
+
+
 @operation("Trunc(x)")
 def _truncate(ops: Ops, x: Any) -> TensorName:
     x = ops.tensor(x)
@@ -199,6 +267,9 @@ def _truncate(ops: Ops, x: Any) -> TensorName:
 def _c_remainder(ops: Ops, x: Any, y: Any) -> TensorName:
     """With the sign of the dividend."""
     return ops.op("TruncateMod", *ops.same(x, y, also=["int*"]))
+
+
+reads_as("TruncateMod", "Fmod")
 
 
 def _scaled(ops: Ops, x: Any, function: str | None, factor: float) -> TensorName:

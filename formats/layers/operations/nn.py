@@ -12,7 +12,9 @@ from typing import Any
 from modelfmt.layers.activations import write_activation
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.operations.linalg import write_norm
+from modelfmt.layers.operations.reading import Reading, Unread, reads, reads_as
 from modelfmt.layers.operations.reductions import reduced, write_mean, write_variance
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 
@@ -37,6 +39,14 @@ for name, spellings in _FUNCTIONS.items():
     operation(spellings)(_function(name))
 
 
+for op, row in (
+    ("Relu", "Relu"), ("Relu6", "Relu6"), ("Sigmoid", "Sigmoid"), ("Softplus", "Softplus"),
+    ("Softsign", "Softsign"), ("Selu", "Selu"), ("Elu", "Elu"), ("Softmax", "Softmax"),
+    ("LogSoftmax", "LogSoftmax"),
+):  # fmt: skip
+    reads_as(op, row)
+
+
 @operation("Silu(x, _beta=1.0) nn.silu(features, beta=1.0) nn.swish(features, beta=1.0)")
 def _silu(ops: Ops, x: Any, beta: Any) -> TensorName:
     x = ops.floats(x)[0]
@@ -47,6 +57,11 @@ def _silu(ops: Ops, x: Any, beta: Any) -> TensorName:
 @operation("LeakyRelu(x, negative_slope=0.2) nn.leaky_relu(features, alpha=0.2)")
 def _leaky_relu(ops: Ops, x: Any, slope: Any) -> TensorName:
     return ops.op("LeakyRelu", ops.floats(x)[0], alpha=float(slope))
+
+
+@reads("LeakyRelu")
+def _read_leaky_relu(r: Reading) -> Said:
+    return r.say("LeakyRelu", r.x(0), float(r.attr("alpha")))
 
 
 @operation("Elu(x, alpha=1.0) nn.elu(features, _alpha=1.0)")
@@ -250,6 +265,34 @@ def _bias_add(ops: Ops, x: Any, bias: Any, form: Any) -> TensorName:
     x = ops.tensor(x)
     order = "NCHW" if isinstance(form, str) and form[1:2] == "C" else "NHWC"
     return ops.op("BiasAdd", x, ops.tensor(bias, ops.dtype(x)), data_format=order)
+
+
+@reads("BiasAdd")
+def _read_bias_add(r: Reading) -> Said:
+    x, bias = r.operands()
+    if r.attr("data_format") == "NCHW":
+        size = r.dims(1)[0]
+        if size is None:
+            raise Unread
+        bias = r.say("Reshape", bias, [size, *[1] * (r.rank(0) - 2)])
+    return r.say("Add", x, bias)
+
+
+@reads("LRN")
+def _read_local_response(r: Reading) -> Said:
+    """x / (bias + alpha * the sum of squares of the channels around it) ** beta."""
+    import numpy as np
+
+    x, radius = r.x(0), int(r.attr("depth_radius"))
+    kernel = np.ones([1, 1, 2 * radius + 1, 1, 1], r.output_dtype())
+    squares = r.say("ExpandDims", r.say("Square", x), -1)
+    total = r.any_of(
+        r.say("Conv", squares, kernel, padding="same"),
+        r.say("nn.conv3d", squares, kernel, strides=[1] * 5, padding="SAME"),
+    )
+    total = r.say("Multiply", r.say("Squeeze", total, -1), float(r.attr("alpha")))
+    power = r.say("Power", r.say("Add", total, float(r.attr("bias"))), float(r.attr("beta")))
+    return r.say("Divide math.truediv", x, power)
 
 
 @operation("PSNR(x1, x2, max_val)")

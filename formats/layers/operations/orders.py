@@ -10,6 +10,8 @@ from typing import Any
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.reading import Reading, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 
@@ -38,6 +40,14 @@ for op, keras, function in (("ArgMax", "Argmax", "argmax"), ("ArgMin", "Argmin",
     )(_place(op))
 
 
+@reads("ArgMax", "ArgMin")
+def _read_place(r: Reading) -> Said:
+    x, axis, kind = r.x(0), r.number(1), r.output_dtype()
+    function = f"math.{r.op.lower()}"
+    found = r.say("Argmax" if r.op == "ArgMax" else "Argmin", x, axis=axis)
+    return r.any_of(r.say(function, x, axis=axis, output_type=kind), r.say("Cast", found, kind))
+
+
 def _running(op: str) -> Writer:
     def write(ops: Ops, x: Any, axis: Any, dtype: Any, exclusive: Any, reverse: Any) -> TensorName:
         x = ops.tensor(x)
@@ -57,6 +67,22 @@ for op, keras in (("Cumsum", "Cumsum"), ("Cumprod", "Cumprod")):
     )(_running(op))
 
 
+@reads("Cumsum", "Cumprod")
+def _read_running(r: Reading) -> Said:
+    """Backwards: turned and turned back. Without its own: of what stands one place further on."""
+    x, axis, rank = r.x(0), r.number(1) % r.rank(0), r.rank(0)
+    exclusive, reverse = bool(r.attr("exclusive")), bool(r.attr("reverse"))
+    direct = r.say(f"math.{r.op.lower()}", x, axis=axis, exclusive=exclusive, reverse=reverse)
+    line = r.say("Flip", x, axis=axis) if reverse else x
+    if exclusive:
+        neutral = None if r.op == "Cumsum" else 1
+        width = [[int(k == axis), 0] for k in range(rank)]
+        key = [slice(None, -1) if k == axis else slice(None) for k in range(rank)]
+        line = r.say("GetItem", r.say("Pad", line, neutral, pad_width=width), key)
+    made = r.say(r.op, line, axis=axis)
+    return r.any_of(direct, r.say("Flip", made, axis=axis) if reverse else made)
+
+
 @operation(
     "TopK(x, k, sorted=True) math.top_k(input, k=1, sorted=True) nn.top_k(input, k=1, sorted=True)"
 )
@@ -64,10 +90,21 @@ def write_top_k(ops: Ops, x: Any, k: Any, ordered: Any) -> list[TensorName]:
     return ops.ops("TopKV2", ops.tensor(x), ops.tensor(k, "int32"), sorted=bool(ordered))
 
 
+@reads("TopKV2")
+def _read_top_k(r: Reading) -> list[Said]:
+    made = r.say("TopK", r.x(0), r.number(1), sorted=bool(r.attr("sorted")))
+    return r.outputs(made, 2)
+
+
 @operation("InTopK(targets, predictions, k) math.in_top_k(targets, predictions, k)")
 def _in_top_k(ops: Ops, targets: Any, predictions: Any, k: Any) -> TensorName:
     targets = ops.tensor(targets)
     return ops.op("InTopKV2", ops.tensor(predictions), targets, ops.tensor(k, ops.dtype(targets)))
+
+
+@reads("InTopKV2")
+def _read_in_top_k(r: Reading) -> Said:
+    return r.say("InTopK", r.x(1), r.x(0), r.number(2))
 
 
 def ordered(ops: Ops, x: Any, axis: Any, downwards: bool) -> tuple[TensorName, TensorName]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.reading import Reading, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 
@@ -76,6 +78,16 @@ operation(
 @operation("Mean(x, axis=None, keepdims=False)", f"math.reduce_mean{_TF})")
 def write_mean(ops: Ops, x: Any, axis: Any, keepdims: Any) -> TensorName:
     return reduced(ops, "Mean", ops.floats(x)[0], axis, keepdims)
+
+
+@reads("Sum", "Prod", "Max", "Min", "Mean", "All", "Any")
+def _read_reduction(r: Reading) -> Said:
+    """Keras 3 adds up in wider integers: then by way of those, and back."""
+    made = r.say(r.op, r.x(0), axis=r.axes(1), keepdims=bool(r.attr("keep_dims")))
+    kind = r.output_dtype()
+    if kind in _WIDER and r.op in ("Sum", "Prod"):
+        return r.say("Cast", made, kind)
+    return made
 
 
 @operation("Var(x, axis=None, keepdims=False)", f"math.reduce_variance{_TF})")
@@ -148,6 +160,18 @@ def write_logsumexp(ops: Ops, x: Any, axis: Any, keepdims: Any) -> TensorName:
 def write_length(ops: Ops, x: Any, axis: Any, keepdims: Any) -> TensorName:
     squares = ops.op("Square", ops.floats(x)[0])
     return ops.op("Sqrt", reduced(ops, "Sum", squares, axis, keepdims))
+
+
+@reads("EuclideanNorm")
+def _read_length(r: Reading) -> Said:
+    axes, kept = r.axes(1), bool(r.attr("keep_dims"))
+    squares = r.say("Sum", r.say("Square", r.x(0)), axis=axes, keepdims=kept)
+    return r.say("Sqrt", squares)
+
+
+@reads("L2Loss")
+def _read_half_square(r: Reading) -> Said:
+    return r.say("Multiply", r.say("Sum", r.say("Square", r.x(0))), 0.5)
 
 
 # -- without what is no number -----------------------------

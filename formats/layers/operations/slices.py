@@ -7,11 +7,15 @@ Keras backend/tensorflow/core.py and numpy.py.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.sizes import Size
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.reading import Reading, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import operation
 from modelfmt.layers.operations.values import Ops, tensors_in
 
@@ -63,6 +67,64 @@ def write_getitem(ops: Ops, x: Any, key: Any) -> TensorName:
     return ops.op("StridedSlice", x, *(ops.vector(v) for v in (begin, end, step)), **masks)
 
 
+_MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+
+
+@reads("StridedSlice")
+def _read_slice(r: Reading) -> Said:
+    """As a key, or where a bound is not known before running by tf.keras' own function."""
+    masks = [int(r.attr(name) or 0) for name in _MASKS]
+    whole, bounds = r.x(0), [r.view.ints(i) for i in r.node.inputs[1:]]
+    if any(each is None or None in each for each in bounds):
+        key = _key_by_origin(r, masks)
+        direct = r.say("strided_slice", whole, *(r.x(k) for k in (1, 2, 3)), *masks)
+        return direct if key is None else r.any_of(r.say("GetItem", whole, key), direct)
+    begin, end, step = (r.ints(k) for k in (1, 2, 3))
+    return r.say("GetItem", whole, _key(begin, end, step, masks))
+
+
+def _key(begin: list[Any], end: list[Any], step: list[int], masks: list[int]) -> list[Any]:
+    from_start, to_end, ellipsis, new, shrink = masks
+    key: list[Any] = []
+    for k, (start, stop, by) in enumerate(zip(begin, end, step, strict=True)):
+        bit = 1 << k
+        if ellipsis & bit:
+            key.append(Ellipsis)
+        elif new & bit:
+            key.append(None)
+        elif shrink & bit:
+            key.append(start)
+        else:
+            start = None if from_start & bit else start
+            stop = None if to_end & bit else stop
+            if by == 1 and start == 0:
+                start = None
+            key.append(slice(start, stop, None if by == 1 else by))
+    return key
+
+
+def _key_by_origin(r: Reading, masks: list[int]) -> list[Any] | None:
+    """The key where every bound that is not known is the size of the axis itself."""
+    begin, end = r.sizes(1), r.sizes(2)
+    step = r.ints(3)
+    source = r.view.resolve(r.node.inputs[0])
+    if masks[2] or masks[3]:
+        return None
+    stops: list[Any] = []
+    for k, stop in enumerate(end):
+        masked = (masks[1] | masks[4]) >> k & 1
+        if isinstance(stop, int) or masked:
+            stops.append(stop if isinstance(stop, int) else None)
+        elif stop == Size(source, k) and step[k] > 0:
+            stops.append(None)
+        else:
+            return None
+    starts = [0 if masks[0] >> k & 1 else start for k, start in enumerate(begin)]
+    if not all(isinstance(start, int) for start in starts):
+        return None
+    return _key(starts, stops, step, masks)
+
+
 def _is_vector(ops: Ops, item: Any) -> bool:
     return isinstance(item, TensorName) and ops.shape(item) != ()
 
@@ -70,6 +132,20 @@ def _is_vector(ops: Ops, item: Any) -> bool:
 @operation("Slice(inputs, start_indices, shape) slice(input_, begin, size)")
 def _slice(ops: Ops, x: Any, start: Any, sizes: Any) -> TensorName:
     return ops.op("Slice", ops.tensor(x), ops.vector(start), ops.vector(sizes))
+
+
+@reads("Slice")
+def _read_block(r: Reading) -> Said:
+    begin, sizes = r.sizes(1), r.sizes(2)
+    source = r.view.resolve(r.node.inputs[0])
+    key: list[Any] = []
+    for k, (start, size) in enumerate(zip(begin, sizes, strict=True)):
+        whole = start == 0 and (size == Size(source, k) or size == r.dims(0)[k])
+        if not isinstance(start, int) or not (isinstance(size, int) or whole):
+            return r.say("slice", *r.operands())
+        stop = start + size if isinstance(size, int) and size != -1 and not whole else None
+        key.append(slice(start or None, stop))
+    return r.say("GetItem", r.x(0), key)
 
 
 @operation(
@@ -119,9 +195,51 @@ def _gather(ops: Ops, x: Any, indices: Any, axis: Any, batch: Any) -> TensorName
     return ops.op("GatherV2", x, _indices(ops, indices), ops.axis(x, axis), batch_dims=int(batch))
 
 
+@reads("GatherV2", "Gather")
+def _read_gather(r: Reading) -> Said:
+    """Keras 3 takes along one axis, or for each place of all axes before it."""
+    x, indices = r.x(0), r.x(1)
+    axis = 0 if r.op == "Gather" else r.number(2)
+    batch = int(r.attr("batch_dims") or 0) if r.op == "GatherV2" else 0
+    direct = r.say("gather", x, indices, axis=axis, batch_dims=batch)
+    if not batch:
+        return r.any_of(direct, r.say("Take", x, indices, axis=axis))
+    last = r.rank(0) - 1
+    if batch % r.rank(1) != r.rank(1) - 1 or axis % r.rank(0) != batch:
+        return direct
+    for _ in range(last - batch):
+        indices = r.say("ExpandDims", indices, -1)
+    return r.any_of(direct, r.say("TakeAlongAxis", x, indices, axis=axis))
+
+
 @operation("gather_nd(params, indices)")
 def _gather_nd(ops: Ops, x: Any, indices: Any) -> TensorName:
     return ops.op("GatherNd", ops.tensor(x), _indices(ops, indices))
+
+
+@reads("GatherNd")
+def _read_gather_nd(r: Reading) -> Said:
+    """By one index into the axes that the indices speak of, laid out as one."""
+    x, indices = r.x(0), r.x(1)
+    direct = r.say("gather_nd", x, indices)
+    count, sizes = r.dims(1)[-1], r.dims(0)
+    if not count or None in sizes[1:]:
+        return direct
+    inner: list[int] = [size for size in sizes[1:count] if size is not None]
+    strides = [math.prod(inner[k:]) for k in range(count)]
+    if count > 1:
+        weights = _array(strides, r.dtype(1))
+        place = r.say("Sum", r.say("Multiply", indices, weights), axis=-1)
+        flat = r.say("Reshape", x, [-1, *(size for size in sizes[count:] if size is not None)])
+    else:
+        place, flat = r.say("Squeeze", indices, axis=-1), x
+    return r.any_of(direct, r.say("Take", flat, place, axis=0))
+
+
+def _array(values: list[int], dtype: str) -> Any:
+    import numpy as np
+
+    return np.asarray(values, dtype)
 
 
 @operation("nn.embedding_lookup(params, ids)")
@@ -196,6 +314,20 @@ def _scatter_update(ops: Ops, x: Any, indices: Any, updates: Any, reduction: Any
         _indices(ops, indices),
         ops.tensor(updates, ops.dtype(x)),
     )
+
+
+@reads("ScatterNd")
+def _read_scatter(r: Reading) -> Said:
+    return r.say("Scatter", r.x(0), r.x(1), r.ints(2))
+
+
+@reads("TensorScatterUpdate", "TensorScatterAdd", "TensorScatterMax", "TensorScatterMin")
+def _read_scatter_update(r: Reading) -> Said:
+    kind = r.op.removeprefix("TensorScatter").lower()
+    x, indices, updates = r.operands()
+    direct = r.say(f"tensor_scatter_nd_{kind}", x, indices, updates)
+    reduction = None if kind == "update" else kind
+    return r.any_of(direct, r.say("ScatterUpdate", x, indices, updates, reduction=reduction))
 
 
 @operation("SliceUpdate(inputs, start_indices, updates)")

@@ -42,6 +42,11 @@ class Operation:
     variadic: bool
     write: Writer
 
+    @property
+    def of_keras(self) -> bool:
+        """Whether it is a class of keras.ops; else a function of TensorFlow's."""
+        return self.name[0].isupper()
+
     def values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The arguments of a call in the order of the parameters.
 
@@ -86,6 +91,8 @@ def _says_nothing(value: Any) -> bool:
 #: Arguments that change nothing of what is computed.
 _NAMELESS = frozenset({"name", "use_cudnn_on_gpu", "validate_indices"})
 _TABLE: dict[str, Operation] = {}
+#: The spellings of each writer, in the order of the rows.
+_OF_WRITER: dict[Writer, list[Operation]] = {}
 _SPELLING = re.compile(r"([\w.]+)\(([^()]*)\)")
 
 
@@ -100,6 +107,7 @@ def operation(*spellings: str) -> Callable[[_Given], _Given]:
             if name in _TABLE:
                 raise ValueError(f"{name} stands twice in the table of operations")
             _TABLE[name] = _parsed(name, parameters, write)
+            _OF_WRITER.setdefault(write, []).append(_TABLE[name])
         return write
 
     return register
@@ -138,6 +146,11 @@ def find(name: str) -> Operation | None:
         if found is None and name.startswith(place):
             found = _TABLE.get(name.removeprefix(place))
     return found
+
+
+def spellings(operation: Operation) -> list[Operation]:
+    """All spellings of what one writer writes, ``operation``'s own first."""
+    return [operation, *(o for o in _OF_WRITER[operation.write] if o is not operation)]
 
 
 def names() -> Iterator[str]:

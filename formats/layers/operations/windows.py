@@ -13,6 +13,8 @@ from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.convolving import convolve, convolve_each
 from modelfmt.layers.operations.arrays import listed
+from modelfmt.layers.operations.reading import Reading, Unread, reads
+from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 from modelfmt.layers.registry import codec_for
@@ -90,6 +92,31 @@ for tf_op, function in (("MaxPool", "max_pool"), ("AvgPool", "avg_pool")):
     )
 
 
+def _window(r: Reading, name: str) -> tuple[list[int], bool]:
+    """A window or stride along the axes in between, and whether channels come first."""
+    sizes = [int(v) for v in r.attr(name)]
+    first = str(r.attr("data_format"))[1:2] == "C"
+    batch, channels = sizes[0], sizes[1 if first else -1]
+    if (batch, channels) != (1, 1):
+        raise Unread
+    return sizes[2:] if first else sizes[1:-1], first
+
+
+@reads("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D")
+def _read_pool(r: Reading) -> Said:
+    size, first = _window(r, "ksize")
+    strides, _ = _window(r, "strides")
+    padding = str(r.attr("padding"))
+    kind = "MaxPool" if r.op.startswith("Max") else "AveragePool"
+    function = "nn.max_pool" if r.op.startswith("Max") else "nn.avg_pool"
+    x = r.x(0)
+    made = r.say(kind, x, size, strides, padding.lower(),
+                 "channels_first" if first else None)  # fmt: skip
+    if first:
+        return made
+    return r.any_of(r.say(function, x, size, strides, padding), made)
+
+
 def _last(ops: Ops, x: TensorName, form: Any) -> tuple[TensorName, bool]:
     """The tensor with its channels last, and whether they came first."""
     first = form == "channels_first" or (isinstance(form, str) and form[1:2] == "C")
@@ -136,6 +163,31 @@ def _depthwise(ops: Ops, x: Any, kernel: Any, strides: Any, padding: Any, form: 
     return ops.moved(made, [-1], [1]) if first else TensorName(made)
 
 
+@reads("Conv2D", "Conv3D", "DepthwiseConv2dNative")
+def _read_conv(r: Reading) -> Said:
+    """With a kernel that is computed, or in a graph that is no layer's."""
+    strides, first = _window(r, "strides")
+    dilation, _ = _window(r, "dilations")
+    x, kernel = r.operands()
+    padding = str(r.attr("padding"))
+    if padding == "EXPLICIT":
+        flat = [int(v) for v in r.attr("explicit_paddings")]
+        pairs = [flat[k : k + 2] for k in range(0, len(flat), 2)]
+        x, padding = r.say("Pad", x, None, pairs), "VALID"
+    deep = r.op == "DepthwiseConv2dNative"
+    form = "channels_first" if first else None
+    made = r.say("DepthwiseConv" if deep else "Conv", x, kernel, strides, padding.lower(), form,
+                 dilation)  # fmt: skip
+    if first:
+        return made
+    function = {
+        "Conv2D": "nn.conv2d", "Conv3D": "nn.conv3d", "DepthwiseConv2dNative": "nn.depthwise_conv2d"
+    }[r.op]  # fmt: skip
+    outer = [1, *strides, 1]
+    inner = dilation if deep else [1, *dilation, 1]
+    return r.any_of(made, r.say(function, x, kernel, outer, padding, None, inner))
+
+
 @operation(
     "SeparableConv(inputs, depthwise_kernel, pointwise_kernel, strides=1, padding='valid', "
     "data_format=None, dilation_rate=1)"
@@ -166,6 +218,13 @@ for op, keras, function in (
         f"nn.{function}(input, block_size, data_format=None)",
         f"{function}(input, block_size, data_format=None)",
     )(_blocks(op))
+
+
+@reads("DepthToSpace", "SpaceToDepth")
+def _read_blocks(r: Reading) -> Said:
+    if r.attr("data_format") != "NHWC":
+        raise Unread
+    return r.say(r.op, r.x(0), int(r.attr("block_size")))
 
 
 # -- images -----------------------------
@@ -225,3 +284,53 @@ def _resize(ops: Ops, x: Any, size: Any, method: Any, form: Any, antialias: Any,
         made = ops.cast(made, kind)
     made = ops.op("Squeeze", made, squeeze_dims=[0]) if single else made
     return ops.moved(made, [-1], [-3]) if first else made
+
+
+@reads("ResizeBilinear", "ResizeNearestNeighbor")
+def _read_resize(r: Reading) -> Said:
+    """With centres of pixels at halves Keras' own; else by the rows and columns that are taken."""
+    x, size = r.x(0), r.ints(1)
+    method = "bilinear" if r.op == "ResizeBilinear" else "nearest"
+    if r.attr("half_pixel_centers"):
+        return r.any_of(
+            r.say("Resize", x, size, method), r.say("image.resize", x, size, method=method)
+        )
+    made: Any = x if r.dtype(0) == r.output_dtype() else r.say("Cast", x, r.output_dtype())
+    aligned = bool(r.attr("align_corners"))
+    for axis in (2, 1) if method == "bilinear" else (1, 2):
+        before = r.dims(0)[axis]
+        if before is None:
+            raise Unread
+        made = _resized(r, made, axis, before, size[axis - 1], method, aligned)
+    return made if isinstance(made, Said) else r.say("Copy identity", made)
+
+
+def _resized(
+    r: Reading, x: Any, axis: int, before: int, after: int, method: str, aligned: bool
+) -> Any:
+    """One axis of images made longer or shorter.
+
+    Source: TensorFlow core/kernels/image/resize_bilinear_op.cc and
+    resize_nearest_neighbor_op.cc, LegacyScaler.
+    """
+    import numpy as np
+
+    if before == after:
+        return x
+    corners = aligned and after > 1
+    scale = np.float32((before - 1) / (after - 1) if corners else before / after)
+    places = np.arange(after, dtype=np.float32) * scale
+    if method == "nearest":
+        found = np.floor(places + np.float32(0.5)) if aligned else np.floor(places)
+        return _taken(r, x, np.minimum(found, before - 1), axis)
+    low = np.floor(places)
+    high = np.minimum(low + 1, before - 1)
+    share = (places - low).astype(r.output_dtype())
+    share = share.reshape([-1 if k == axis else 1 for k in range(4)])
+    first, second = _taken(r, x, low, axis), _taken(r, x, high, axis)
+    return r.say("Add", first, r.say("Multiply", r.say("Subtract", second, first), share))
+
+
+def _taken(r: Reading, x: Any, places: Any, axis: int) -> Said:
+    indices = places.astype("int32")
+    return r.any_of(r.say("gather", x, indices, axis=axis), r.say("Take", x, indices, axis=axis))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from modelfmt.errors import ConversionError, CorruptFileError
-from modelfmt.keras.nodes import map_refs, read_call, read_ref, refs_in, write_call_2, write_call_3
-from modelfmt.network import Call, Ref, Spec
+from modelfmt.keras.nodes import read_call, read_ref, write_call_2, write_call_3
+from modelfmt.network import Call, Ref, Spec, map_refs, refs_in
 
 
 def tensor3(layer: str, node: int = 0) -> dict[str, Any]:

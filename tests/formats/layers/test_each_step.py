@@ -40,4 +40,4 @@ def test_a_dense_on_every_step(bias: bool) -> None:
 
 def test_rows_that_become_other_steps_are_no_time_distributed() -> None:
     with pytest.raises(UnrecognisedGraphError):
-        recognise(look(stepwise(6, [-1, 3, 3])))
+        recognise(look(stepwise(6, [-1, 3, 3])), layers_only=True)

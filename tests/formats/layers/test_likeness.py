@@ -22,7 +22,7 @@ def found(spell: Spelling, dtype: Any = float32) -> list[tuple[str, Any]]:
     graph = GraphBuilder()
     x = graph.placeholder("x", dtype, (None, 5))
     graph.op("Identity", spell(graph.op, x), name="out")
-    layers = recognise(View(graph, outputs=["out"])).layers[1:]
+    layers = recognise(View(graph, outputs=["out"]), layers_only=True).layers[1:]
     return [(layer.class_name, layer.config) for layer in layers]
 
 

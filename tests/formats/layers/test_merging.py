@@ -12,7 +12,7 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers import codec_for, recognise, write_network
 from modelfmt.layers.binding import prepared
-from modelfmt.layers.merging import Average, alike
+from modelfmt.layers.merging import Average, alike, mergeable
 from modelfmt.network import Call, Layer, Network, Ref
 
 
@@ -149,3 +149,12 @@ def test_masks_of_a_concatenation(major: int, op: str, axis: int) -> None:
     assert graph[mask].op == op
     assert graph.shape(mask) == (None, 5 if axis == -1 else 10)
     assert masked("Concatenate", major, "00")[1] is None
+
+
+@pytest.mark.parametrize("shape", [(None, 5, 4), (4,), (3, 4)])
+def test_tensors_that_keras_would_align_otherwise_are_no_merge(shape: tuple[Any, ...]) -> None:
+    """TensorFlow adds missing axes in front, Keras' layers behind the batch."""
+    graph = GraphBuilder()
+    graph.placeholder("x", float32, (2, 4) if shape == (3, 4) else (None, 4))
+    graph.placeholder("y", float32, shape)
+    assert not mergeable(["x", "y"], View(graph, ["x", "y"], ["x", "y"]))

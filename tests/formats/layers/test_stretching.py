@@ -29,7 +29,7 @@ def read(spell: Spelling, shape: Any = (None, 3, 4), size: int = 4, seen: Any = 
     if seen:
         vectors = {n: graph.op("Reshape", v, seen) for n, v in vectors.items()}
     graph.op("Identity", spell(graph.op, x, vectors), name="out")
-    return recognise(View(graph, outputs=["out"])).layers[1:]
+    return recognise(View(graph, outputs=["out"]), layers_only=True).layers[1:]
 
 
 def divided(op: Any, x: str, v: Vectors) -> str:
@@ -135,7 +135,7 @@ def test_a_layers_bias_stays_with_the_layer() -> None:
     kernel, bias, scale = (graph.const(np.ones(s, "f4")) for s in ((4, 3), (3,), (3,)))
     y = graph.op("BiasAdd", graph.op("MatMul", x, kernel), bias)
     graph.op("Identity", graph.op("Mul", y, scale), name="out")
-    dense, last = recognise(View(graph)).layers[1:]
+    dense, last = recognise(View(graph), layers_only=True).layers[1:]
     assert dense.config["use_bias"] and last.class_name == "BatchNormalization"
 
 

@@ -1,0 +1,169 @@
+"""Operations said in the words of a Keras major: the twin of what ``codecs`` reads.
+
+What is said is a row of the tables and the writer's arguments. The rows of one writer mean the
+same, so it can be said in any of them: as a class of keras.ops for Keras 3, as a TFOpLambda for
+Keras 2. Source: Keras ops/operation.py, saving/serialization_lib.py; tf_keras
+layers/core/tf_op_layer.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from modelfmt import dtypes
+from modelfmt.layers.operations.table import REQUIRED, Operation, spellings
+from modelfmt.network import Config, Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: How many arguments the call of an operation of Keras takes where it is not one; the others
+#: are its constructor's. Read off keras 3.15.1.
+_CALLED = {
+    name: count
+    for count, names in {
+        2: """Append Pad Average Matmul Dot Inner Vdot Tensordot Outer Kron Cross Solve
+        SolveTriangular Heaviside AllClose FullLike Linspace IsIn Add Subtract Multiply Maximum
+        Fmax Minimum Fmin Power BitwiseAnd BitwiseOr BitwiseXor LeftShift BitwiseLeftShift
+        RightShift BitwiseRightShift Equal NotEqual Greater GreaterEqual Less LessEqual Divide
+        TrueDivide Arctan2 Nextafter FloorDivide Mod LogicalAnd LogicalOr LogicalXor DivideNoNan
+        Fmod Ldexp Logaddexp Logaddexp2 Hypot RMSNorm PSNR InTopK Percentile Quantile SearchSorted
+        Digitize GetItem Slice Take TakeAlongAxis Scatter Conv DepthwiseConv""",
+        3: "Where Select Arange LayerNorm ScatterUpdate SliceUpdate SeparableConv",
+        4: "Isclose",
+        5: "BatchNorm",
+    }.items()
+    for name in names.split()
+}
+#: Functions of one Keras that another one's files would not find.
+_PRIVATE = ("keras.", "compat.", "grad_pass_through")
+
+
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """What some nodes compute, as operations applied to values.
+
+    Values are TensorNames, numbers, arrays, slices, lists of those, and other Saids.
+
+    Attributes:
+        choices: rows and their arguments, each of which would do.
+        output: which of the operation's outputs is meant.
+    """
+
+    choices: tuple[tuple[Operation, tuple[Any, ...]], ...]
+    output: int = 0
+
+    def out(self, output: int) -> Said:
+        """Another output of the same application."""
+        return dataclasses.replace(self, output=output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spelled:
+    """An operation in the words of one major: a layer's class and config, and its call's
+    arguments, TensorNames among them.
+    """
+
+    class_name: str
+    config: Config
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+    def layer(self, name: str) -> Layer:
+        """The layer, without calls."""
+        layer = Layer(self.class_name, name, dict(self.config))
+        if "function" not in self.config:
+            layer.extras = {"module": "keras.ops", "registered_name": self.class_name}
+        return layer
+
+
+def spelled(row: Operation, values: Sequence[Any], major: int) -> list[Spelled]:
+    """All the ways in which Keras ``major`` can say ``row`` with the writer's ``values``."""
+    found = []
+    for other in spellings(row):
+        if other.of_keras == (major == 3) and not other.name.startswith(_PRIVATE):
+            made = _as_class(other, values) if major == 3 else _as_function(other, values)
+            if made is not None:
+                found.append(made)
+    return found
+
+
+def _named(row: Operation, values: Sequence[Any]) -> list[tuple[str, Any, Any]] | None:
+    """Name, default and value of each argument that the row has; None where one that it lacks
+    has a value of its own.
+    """
+    found = []
+    for (name, default), value in zip(row.parameters, values, strict=True):
+        if not name.startswith("_"):
+            found.append((name, default, value))
+        elif not _same(value, default):
+            return None
+    return found
+
+
+def _same(value: Any, default: Any) -> bool:
+    plain = isinstance(value, bool | int | float | str | list | None)
+    return plain and type(value) is type(default) and value == default
+
+
+def _as_class(row: Operation, values: Sequence[Any]) -> Spelled | None:
+    named = _named(row, values)
+    if named is None:
+        return None
+    count = _CALLED.get(row.name, 1)
+    called, built = named[:count], named[count:]
+    while called and called[-1][1] is not REQUIRED and _same(called[-1][2], called[-1][1]):
+        called = called[:-1]
+    args = [_literal(value) for _, _, value in called]
+    if row.variadic:
+        args = list(args[0])
+    config = {n: _literal(v) for n, d, v in built if d is REQUIRED or not _same(v, d)}
+    return Spelled(row.name, config, args, {})
+
+
+def _as_function(row: Operation, values: Sequence[Any]) -> Spelled | None:
+    named = _named(row, values)
+    if named is None or row.variadic:  # of many arguments tf.keras saves the first only
+        return None
+    (_, _, first), *rest = named
+    kwargs = {n: _plain(v) for n, d, v in rest if d is REQUIRED or not _same(v, d)}
+    slicing = row.name == "__operators__.getitem"
+    class_name = "SlicingOpLambda" if slicing else "TFOpLambda"
+    return Spelled(class_name, {"function": row.name}, [_plain(first)], kwargs)
+
+
+def _literal(value: Any) -> Any:
+    """An argument as Keras 3 serialises it."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        dtype = dtypes.from_numpy(value.dtype).name
+        if value.ndim == 0 and dtype in ("float32", "int32", "bool"):
+            return value.item()
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": dtype}}
+    if isinstance(value, slice):
+        ends = {key: _literal(getattr(value, key)) for key in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": ends}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, list | tuple):
+        return [_literal(inner) for inner in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """An argument as tf.keras serialises it: arrays as nested lists."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, slice):
+        return {key: _plain(getattr(value, key)) for key in ("start", "stop", "step")}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__"}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
