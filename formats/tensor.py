@@ -140,7 +140,7 @@ class Tensor:
 
     def renamed(self, name: str) -> Tensor:
         """The same payload under another name."""
-        return dataclasses.replace(self, name=name)
+        return self if name == self.name else dataclasses.replace(self, name=name)
 
     def reshaped(self, shape: tuple[int, ...]) -> Tensor:
         """The same payload read with another shape of equal size. Raises MismatchError."""

@@ -36,7 +36,8 @@ from modelfmt.storage.hdf5 import Hdf5Reader, write_hdf5
 from modelfmt.storage.output import check_output
 from modelfmt.tensor import Tensor
 
-WEIGHTS = "model.weights.h5"
+_STEM = "model.weights"
+WEIGHTS = f"{_STEM}.h5"
 #: JSON takes many times its size once it is parsed; thousands of like layers compress by 50.
 _TEXT_BYTES, _TEXT_RATIO = 1 << 20, 200
 
@@ -56,11 +57,11 @@ class KerasArchive(Container):
         self.oddities: list[str] = []
         self.archive = ArchiveReader(path)
         try:
-            if WEIGHTS not in self.archive.names() and any(
-                name.endswith((".weights.json", ".weights.npz")) for name in self.archive.names()
-            ):
+            others = [n for n in self.archive.names() if n in (f"{_STEM}.json", f"{_STEM}.npz")]
+            if WEIGHTS not in self.archive.names() and others:
                 raise UnsupportedError(
-                    f"weights in another form than {WEIGHTS}", where=Where(path)
+                    "weights in another form", where=Where(path), expected=WEIGHTS,
+                    found=others[0], hint="Have Keras load and save it again.",
                 )
             self.reader = Hdf5Reader(self.archive.spilled(WEIGHTS), name=path)
         except BaseException:

@@ -15,9 +15,9 @@ from modelfmt.errors import CorruptFileError, UnsupportedError, Where, located
 from modelfmt.storage.files import Piece, write_pieces
 from modelfmt.storage.output import atomic_folder, atomic_output, check_output
 from modelfmt.surgery.parts import Parts, Record, digest
-from modelfmt.tf.fingerprint import FILE, renew
 
 _FILES = ("graphdef", "metagraph", "keras-h5", "keras-weights", "keras")
+_FINGERPRINT = "fingerprint.pb"
 _MARKERS = ("saved_model.pb", "saved_model.pbtxt")
 
 
@@ -90,6 +90,10 @@ def assemble(
 
 def _file(parts: Parts, out: str, *, force: bool) -> list[str]:
     check_output(out, force=force)
+    if parts.records[0].get("part") == "shards":
+        from modelfmt.surgery.sharded_parts import implode_shards
+
+        return implode_shards(parts, parts.records[0], out, force=force)
     pieces, edited = _pieces(parts, parts.records[0])
     with atomic_output(out, force=force) as output:
         write_pieces(output.file, pieces)
@@ -133,13 +137,15 @@ def _savedmodel(parts: Parts, out: str, *, force: bool) -> tuple[list[str], list
                 continue
             pieces, changed = _pieces(parts, record)
             edited += changed
-            is_own |= parts.output(record) == FILE and bool(changed)
+            is_own |= parts.output(record) == _FINGERPRINT and bool(changed)
             if parts.output(record) in _MARKERS:
                 is_told |= record.get("text", record.get("file")) in changed
                 is_graph |= bool(changed)
             with open(target, "xb") as file:
                 write_pieces(file, pieces)
         if edited and not is_own:
+            from modelfmt.tf.fingerprint import renew
+
             remarks += renew(folder, graph=is_graph, structure=is_told)
     return edited, remarks
 

@@ -93,8 +93,8 @@ def extract(
 
 
 def _count(part: Record) -> int:
-    segments = (s for shard in part.get("shards", ()) for s in shard["segments"])
-    inner = (member.get("content", {}) for member in part.get("members", ()))
+    segments = (s for shard in part.get("shards", ()) for s in shard.get("segments", ()))
+    inner = _within(part)
     own = len(part.get("holes", ())) + len(part.get("tensors", ()))
     return own + sum("key" in segment for segment in segments) + sum(map(_count, inner))
 
@@ -107,7 +107,13 @@ def _remarks(parts: Iterable[Record]) -> Iterator[str]:
         packed = sum(row["how"] == "library" for row in part.get("layout", ()))
         if packed:
             yield f"{packed} packed datasets: assemble gives the same tree, perhaps other bytes"
-        yield from _remarks(member.get("content", {}) for member in part.get("members", ()))
+        yield from _remarks(_within(part))
+
+
+def _within(part: Record) -> list[Record]:
+    """The records of the files that a part is made of."""
+    rows = (*part.get("members", ()), *part.get("shards", ()))
+    return [row["content"] for row in rows if "content" in row]
 
 
 def _more(container: Container) -> Record:
@@ -215,11 +221,9 @@ def _hdf5(container: Container, folder: str) -> list[Record]:
     from modelfmt.surgery.hdf5_parts import explode_hdf5
 
     if isinstance(container, ShardedWeights):
-        raise UnsupportedError(
-            "taking sharded weights apart is not supported yet", where=Where(container.path),
-            hint="Take the shards apart, or tensors out with --select.",
-        )
+        from modelfmt.surgery.sharded_parts import explode_shards
 
+        return [explode_shards(container, folder)]
     names = Names()
     names.allocate(".", "manifest", ".json")
     with SourceFile(container.path) as source:

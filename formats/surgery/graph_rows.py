@@ -68,23 +68,24 @@ def fed_rows(graph: Graph) -> list[Row]:
     from modelfmt.ops.shapes import infer
 
     files = file_names(graph)
-    setting = _setting(graph)
+    fed = [n for n in graph.values() if n.op in _PLACEHOLDERS and n.name not in files]
+    setting = _setting(graph, {node.name for node in fed})
     rows = []
-    for node in graph.values():
-        if node.op in _PLACEHOLDERS and node.name not in files:
-            static = infer("Placeholder", node.attrs, [], producer=graph.producer)[0]
-            shape = None if static.shape is None else [*static.shape]
-            dtype = str(node.attrs.get("dtype"))
-            rows.append({"name": node.name, "dtype": dtype, "shape": shape})
+    for node in fed:
+        static = infer("Placeholder", node.attrs, [], producer=graph.producer)[0]
+        shape = None if static.shape is None else [*static.shape]
+        dtype = str(node.attrs.get("dtype"))
+        rows.append({"name": node.name, "dtype": dtype, "shape": shape})
     return [row for row in rows if row["name"] not in setting] or rows
 
 
-def _setting(graph: Graph) -> set[str]:
-    """The nodes that nothing but assignments reads: Keras sets weights by such placeholders."""
+def _setting(graph: Graph, fed: set[str]) -> set[str]:
+    """Those that nothing but assignments reads: Keras sets weights by such placeholders."""
     readers: dict[str, set[str]] = {}
     for node in graph.values():
         for text in node.data_inputs:
-            readers.setdefault(parse_input(text).node, set()).add(node.op)
+            if (source := parse_input(text).node) in fed:
+                readers.setdefault(source, set()).add(node.op)
     return {name for name, ops in readers.items() if all(o.startswith("Assign") for o in ops)}
 
 

@@ -16,9 +16,17 @@ from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, MissingError, UnsupportedError, Where
 from modelfmt.keras.archive import WEIGHTS, KerasArchive
 from modelfmt.keras.h5 import KerasH5, KerasWeights
+from modelfmt.keras.sharded import ShardedWeights, write_sharded
 from modelfmt.keras.stored import read_names
 from modelfmt.storage.archive_edits import with_members
-from modelfmt.storage.files import Piece, atomic_output, piece_bytes, write_pieces
+from modelfmt.storage.files import (
+    Piece,
+    atomic_output,
+    piece_bytes,
+    piece_length,
+    write_pieces,
+)
+from modelfmt.storage.hdf5 import Hdf5Reader
 from modelfmt.storage.hdf5.amend import Amendments, Elements
 from modelfmt.storage.hdf5.moving import Links
 from modelfmt.storage.hdf5.places import hard_paths
@@ -40,34 +48,66 @@ def edit_layers(container: Container, out: str, edits: Edits, *, force: bool) ->
     Raises: as ``edit.edit``.
     """
     assert isinstance(container, KerasH5 | KerasWeights | KerasArchive)
-    editor = _Editor(container)
+    readers = [container.reader]
+    if isinstance(container, ShardedWeights):
+        readers = container.readers
+    editors = [_Editor(container, reader) for reader in readers]
+    where = editors[0].where
     for name in edits.strip:
         if name != "optimizer":
             raise UnsupportedError(
                 f"stripping {name} from a {container.kind} file: it holds weights and a config",
-                where=editor.where, hint="Strip the optimizer.",
+                where=where, hint="Strip the optimizer.",
             )
-        editor.strip_optimizer()
+        for editor in editors:
+            editor.strip_optimizer()
     for glob in edits.delete:
-        editor.delete(glob)
+        if not sum(editor.delete(glob) for editor in editors):
+            from difflib import get_close_matches
+
+            raise MissingError(
+                f"nothing matches {glob!r}", where=where,
+                close_matches=get_close_matches(glob, list(container.tensors), 3),
+            )
     for (layer, key), text in edits.set.items():
-        editor.set(layer, key, text)
+        editors[0].set(layer, key, text)
     if edits.cast is not None:
-        editor.cast(float_dtype(edits.cast))
+        for editor in editors:
+            editor.cast(float_dtype(edits.cast))
     if edits.rename:
-        editor.rename(Renaming(edits.rename))
-    pieces = editor.pieces(out)
-    with atomic_output(out, force=force) as output:
-        write_pieces(output.file, pieces)
-    return editor.changes
+        renaming = Renaming(edits.rename)
+        renaming.check([name for editor in editors for name in editor.rename(renaming)], where)
+    _write(container, editors, out, force=force)
+    return [change for editor in editors for change in editor.changes]
+
+
+def _write(
+    container: Container, editors: Sequence[_Editor], out: str, *, force: bool
+) -> None:
+    """The edited file; of sharded weights the shards, and a map that tells of them."""
+    if not isinstance(container, ShardedWeights):
+        pieces = editors[0].pieces(out)
+        with atomic_output(out, force=force) as output:
+            write_pieces(output.file, pieces)
+        return
+    shards = {
+        name: editor.pieces(out) for name, editor in zip(container.shards, editors, strict=True)
+    }
+    left = {name: size for editor in editors for name, size in editor.left().items()}
+    config = container.config_of(left)
+    text = container.text if same_json(config, container.config) else None
+    write_sharded(out, text, config, shards, force=force)
 
 
 class _Editor:
     """A Keras file being edited."""
 
-    def __init__(self, container: KerasH5 | KerasWeights | KerasArchive) -> None:
+    def __init__(
+        self, container: KerasH5 | KerasWeights | KerasArchive, reader: Hdf5Reader
+    ) -> None:
         self.container = container
-        self.reader = container.reader
+        self.reader = reader  # of one of several shards, perhaps
+        self.tensors = {n: t for n, t in container.tensors.items() if reader.exists(n)}
         self.where = Where(container.path)
         self.changes: list[str] = []
         self.amendments = Amendments()
@@ -91,16 +131,9 @@ class _Editor:
             self.config = {**self.config, "compile_config": None}
             self.changes.append("stripped compile_config")
 
-    def delete(self, glob: str) -> None:
-        """Delete datasets of the optimizer."""
-        found = [n for n in self.container.tensors if fnmatch.fnmatchcase(n, glob)]
-        if not found:
-            from difflib import get_close_matches
-
-            raise MissingError(
-                f"nothing matches {glob!r}", where=self.where,
-                close_matches=get_close_matches(glob, list(self.container.tensors), 3),
-            )
+    def delete(self, glob: str) -> int:
+        """Delete datasets of the optimizer; how many."""
+        found = [n for n in self.tensors if fnmatch.fnmatchcase(n, glob)]
         for name in found:
             if not name.startswith((f"{_OPTIMIZER}/", "optimizer/")):
                 raise UnsupportedError(
@@ -116,6 +149,7 @@ class _Editor:
             gone = {name.removeprefix(f"{_OPTIMIZER}/") for name in self.links.cut}
             self._put_names(_OPTIMIZER, "weight_names", [n for n in listed if n not in gone])
         self.changes += [f'deleted dataset "{name}"' for name in found]
+        return len(found)
 
     def set(self, layer: str, key: str, text: str) -> None:
         """Set a key of a layer's config to a JSON value."""
@@ -143,8 +177,8 @@ class _Editor:
                 f"{dtype} in an .h5 of this layout: no Keras reads it", where=self.where,
                 expected="float16, float32 or float64", hint="Convert it to .keras first.",
             )
-        for name, tensor in self.container.tensors.items():
-            if any(name == c or name.startswith(f"{c}/") for c in self.links.cut):
+        for name, tensor in self.tensors.items():
+            if self._is_cut(name):
                 continue
             if not tensor.dtype.is_floating or tensor.dtype is dtype:
                 continue
@@ -160,8 +194,17 @@ class _Editor:
                 self.amendments.attributes.append((name, "dtype", None))
             self.changes.append(f'cast "{name}" from {tensor.dtype} to {dtype}')
 
-    def rename(self, renaming: Renaming) -> None:
-        """Rename layers wherever they are named."""
+    def _is_cut(self, name: str) -> bool:
+        return any(name == c or name.startswith(f"{c}/") for c in self.links.cut)
+
+    def left(self) -> dict[str, int]:
+        """The datasets that are left, with their sizes in bytes as they will be."""
+        cast = {e.path: piece_length(e.piece) for e in self.amendments.elements}
+        kept = {name: t for name, t in self.tensors.items() if not self._is_cut(name)}
+        return {name: cast.get(name, tensor.nbytes) for name, tensor in kept.items()}
+
+    def rename(self, renaming: Renaming) -> list[str]:
+        """Rename layers wherever they are named; what there was to rename."""
         if self.config is not None:
             names = LayerNames(self.config, renaming, self.where)
             self.config = names.config(self.config)
@@ -174,11 +217,11 @@ class _Editor:
             rows = [{"class_name": "", "name": name, "config": {}} for name in listed]
             names = LayerNames({"config": {"layers": rows}}, renaming, self.where)
         known = [*names.models, *names.changed, *self._named()]
-        renaming.check(known, self.where)
         weights = self._rename_groups(names)
         self._rename_slots(names, weights)
         self._rename_tree(names)
         self.changes += [f'renamed layer "{old}" to "{new}"' for old, new in names.changed.items()]
+        return known
 
     def _named(self) -> list[str]:
         """The layers that the weights name."""

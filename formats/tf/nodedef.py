@@ -8,6 +8,7 @@ Source: tensorflow/core/framework/node_def.proto.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TypeAlias
 
 from modelfmt.errors import CorruptFileError, ModelFormatError, Where, located
 from modelfmt.graph import AttrValue, Node
@@ -21,16 +22,37 @@ from modelfmt.tf.spelling import elements, find_spelling, spell
 
 _NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
 _TENSOR = 8  # of an AttrValue
+_NONE: frozenset[str] = frozenset()
+_Item: TypeAlias = tuple[int, int, int, int, int]  # of wire.fields
 
 
 class WireAttrs(MutableMapping[str, AttrValue]):
     """The attrs of a node in a file: each is decoded when asked for; edits stand beside."""
 
-    def __init__(self, raw: FileSpan | bytes, node: str, spans: dict[str, wire.Span]) -> None:
-        self._raw, self._node, self._spans = raw, node, spans
+    __slots__ = ("_decoded", "_entries", "_found", "_node", "_raw", "changed", "deleted")
+
+    def __init__(self, raw: FileSpan | bytes, node: str, entries: list[_Item]) -> None:
+        self._raw, self._node, self._entries = raw, node, entries
+        self._found: dict[str, wire.Span] | None = None
         self._decoded: dict[str, AttrValue] = {}
         self.changed: dict[str, AttrValue] = {}
-        self.deleted: set[str] = set()
+        self.deleted: frozenset[str] = _NONE
+
+    @property
+    def _spans(self) -> dict[str, wire.Span]:
+        """Where the values stand, by key; of many nodes nobody asks. Raises CorruptFileError."""
+        if self._found is None:
+            view = view_of(self._raw)
+            found: dict[str, wire.Span] = {}
+            try:
+                for field, kind, start, offset, length in self._entries:
+                    key, value = _attr(view, offset, offset + length)
+                    found[key] = value or wire.Span(field, kind, start, offset, 0)
+            except ModelFormatError:
+                with located(path=path_of(self._raw), key=f'node "{self._node}"'):
+                    raise
+            self._found = found
+        return self._found
 
     def __getitem__(self, key: str) -> AttrValue:
         if key in self.changed:
@@ -44,19 +66,22 @@ class WireAttrs(MutableMapping[str, AttrValue]):
                 if isinstance(self._raw, FileSpan)
                 else self._raw[span.offset : span.end]
             )
-            with located(key=f'node "{self._node}", attr "{key}"'):
+            try:
                 self._decoded[key] = read_attr(raw, self._node)
+            except ModelFormatError:
+                with located(key=f'node "{self._node}", attr "{key}"'):
+                    raise
         return self._decoded[key]
 
     def __setitem__(self, key: str, value: AttrValue) -> None:
         self.changed[key] = value
-        self.deleted.discard(key)
+        self.deleted -= {key}
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
             raise KeyError(key)
         self.changed.pop(key, None)
-        self.deleted.add(key)
+        self.deleted |= {key}
 
     def __contains__(self, key: object) -> bool:
         return key in self.changed or (key in self._spans and key not in self.deleted)
@@ -70,9 +95,10 @@ class WireAttrs(MutableMapping[str, AttrValue]):
 
     def copy(self) -> WireAttrs:
         """The same attrs, to be changed on their own."""
-        twin = WireAttrs(self._raw, self._node, self._spans)
+        twin = WireAttrs(self._raw, self._node, self._entries)
+        twin._found = self._found
         twin._decoded, twin.changed = self._decoded, dict(self.changed)
-        twin.deleted = set(self.deleted)
+        twin.deleted = self.deleted
         return twin
 
 
@@ -106,23 +132,17 @@ def read_node(raw: FileSpan | bytes) -> WireNode:
     view = view_of(raw)
     texts = {_NAME: "", _OP: "", _DEVICE: ""}
     inputs: list[str] = []
-    spans: dict[str, wire.Span] = {}
-    for span in wire.scan(view):
-        if span.field == _ATTR:
-            key, value = read_map_entry(view[span.offset : span.end])
-            if value is not None:
-                start = span.offset
-                spans[key] = value._replace(
-                    start=start + value.start, offset=start + value.offset
-                )
-            else:
-                spans[key] = span._replace(length=0)
-        elif span.field == _INPUT:
-            inputs.append(_text(view, span))
-        elif span.field in texts:
-            texts[span.field] = _text(view, span)
+    attrs: list[_Item] = []
+    for item in wire.fields(view):
+        field = item[0]
+        if field == _ATTR:
+            attrs.append(item)
+        elif field == _INPUT:
+            inputs.append(_text(view, item[3], item[4]))
+        elif field in texts:
+            texts[field] = _text(view, item[3], item[4])
     node = WireNode(
-        texts[_NAME], texts[_OP], inputs, WireAttrs(raw, texts[_NAME], spans), texts[_DEVICE]
+        texts[_NAME], texts[_OP], inputs, WireAttrs(raw, texts[_NAME], attrs), texts[_DEVICE]
     )
     node.raw = raw
     return node
@@ -156,10 +176,10 @@ def _respliced(node: WireNode) -> list[Piece]:
     view = view_of(node.raw)
     attrs = node.attrs
     changed = dict(attrs.changed) if isinstance(attrs, WireAttrs) else dict(attrs)
-    deleted = attrs.deleted if isinstance(attrs, WireAttrs) else set()
+    deleted = attrs.deleted if isinstance(attrs, WireAttrs) else _NONE
     texts = {_NAME: node.name, _OP: node.op, _DEVICE: node.device}
     spans = list(wire.scan(view))
-    stored = [_text(view, s) for s in spans if s.field == _INPUT]
+    stored = [_text(view, s.offset, s.length) for s in spans if s.field == _INPUT]
     inputs: list[Piece] = [_field(_INPUT, i) for i in node.inputs]
     edits: list[tuple[wire.Span, list[Piece]]] = []
     seen: set[int] = set()
@@ -167,7 +187,7 @@ def _respliced(node: WireNode) -> list[Piece]:
     for span in spans:
         if span.field in texts:
             seen.add(span.field)
-            if _text(view, span) != texts[span.field]:
+            if _text(view, span.offset, span.length) != texts[span.field]:
                 edits.append((span, [_field(span.field, texts[span.field])]))
         elif span.field == _INPUT and rewired:
             edits.append((span, inputs))
@@ -233,9 +253,20 @@ def _field(field: int, text: str) -> bytes:
     return wire.length_delimited(field, text.encode())
 
 
-def _text(view: memoryview, span: wire.Span) -> str:
+def _attr(view: memoryview, start: int, end: int) -> tuple[str, wire.Span | None]:
+    """Key and value of a map entry, as ``read_map_entry``, where it stands in a node."""
+    key, value = "", None
+    for item in wire.fields(view, start, end):
+        if item[0] == 1:
+            key = _text(view, item[3], item[4])
+        elif item[0] == 2:
+            value = wire.Span(*item)
+    return key, value
+
+
+def _text(view: memoryview, offset: int, length: int) -> str:
     try:
-        return str(view[span.offset : span.end], "utf-8")
+        return str(view[offset : offset + length], "utf-8")
     except UnicodeDecodeError:
         raise CorruptFileError("a name in a NodeDef is not UTF-8 text") from None
 
@@ -291,8 +322,11 @@ class WireNodes(Mapping[str, Node]):
                 if isinstance(self.source, FileSpan)
                 else self.source[span.offset : span.end]
             )
-            with located(path=path_of(self.source), key=f'node "{name}"'):
+            try:
                 node = self.touched[name] = read_node(raw)
+            except ModelFormatError:
+                with located(path=path_of(self.source), key=f'node "{name}"'):
+                    raise
         return node
 
     def __iter__(self) -> Iterator[str]:

@@ -74,7 +74,7 @@ def read_tensor(
         if span.field == 1:
             number, _ = wire.read_varint(view, span.offset)
         elif span.field == 2:
-            shape = _read_shape(view[span.offset : span.end], origin)
+            shape = _read_shape(view, span.offset, span.end, origin)
         elif span.field == _CONTENT and span.length:
             content = (
                 source.span(span.offset, span.length)
@@ -138,20 +138,20 @@ def write_tensor(tensor: Tensor) -> list[Piece]:
     return [head, *delimited(_CONTENT, [tensor.payload])]
 
 
-def _read_shape(view: memoryview, origin: Where) -> tuple[int, ...]:
+def _read_shape(view: memoryview, start: int, end: int, origin: Where) -> tuple[int, ...]:
     """TensorShapeProto: repeated Dim dim = 2 {int64 size = 1}; bool unknown_rank = 3."""
     sizes = []
-    for dim in wire.scan(view):
-        if dim.field == 2:
+    for field, _, _, offset, length in wire.fields(view, start, end):
+        if field == 2:
             size = 0
-            for part in wire.scan(view, dim.offset, dim.end):
-                if part.field == 1:
-                    size = wire.signed64(wire.read_varint(view, part.offset)[0])
+            for inner in wire.fields(view, offset, offset + length):
+                if inner[0] == 1:
+                    size = wire.signed64(wire.read_varint(view, inner[3])[0])
+            if size < 0:
+                raise CorruptFileError("a constant of unknown size", where=origin, found=size)
             sizes.append(size)
-        elif dim.field == 3 and wire.read_varint(view, dim.offset)[0]:
+        elif field == 3 and wire.read_varint(view, offset)[0]:
             raise CorruptFileError("a constant of unknown rank", where=origin)
-    if any(size < 0 for size in sizes):
-        raise CorruptFileError("a constant of unknown size", where=origin, found=sizes)
     return tuple(sizes)
 
 

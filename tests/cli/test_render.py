@@ -20,7 +20,7 @@ from modelfmt.surgery.verify import Comparison, Verification
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 B"), (1, "1 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"),
-     (1 << 20, "1.0 MiB"), (5 << 30, "5.0 GiB"), (1 << 42, "4096.0 GiB")],
+     (1 << 20, "1.0 MiB"), (5 << 30, "5.0 GiB"), (1 << 42, "4.0 TiB")],
 )  # fmt: skip
 def test_sizes(count: int, text: str) -> None:
     assert size(count) == text

@@ -14,6 +14,7 @@ import pytest
 
 import modelfmt
 from modelfmt.errors import CorruptFileError, MissingError, UnsafeFileError, UnsupportedError
+from modelfmt.storage.files import OutputExistsError
 
 
 @pytest.fixture
@@ -55,11 +56,46 @@ def test_selected_tensors(sharded: Path, tmp_path: Path) -> None:
         assert sorted(found.files) == ["layers/dense/vars/0", "layers/dense_1/vars/0"]
 
 
-def test_what_is_not_supported_says_so(sharded: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="sharded"):
-        modelfmt.extract(sharded, tmp_path / "parts")
-    with modelfmt.open(sharded) as container, pytest.raises(UnsupportedError, match="sharded"):
-        container.save(str(tmp_path / "o.weights.json"))
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_saved_as_it_is_under_its_name_and_another(sharded: Path, tmp_path: Path) -> None:
+    for name in ("same", "other"):
+        (tmp_path / name).mkdir()
+    before = files(sharded.parent)
+    with modelfmt.open(sharded) as container:
+        container.save(str(tmp_path / "same/m.weights.json"))
+        container.save(str(tmp_path / "other/new.weights.json"))
+    assert files(tmp_path / "same") == {n: d for n, d in before.items() if n.startswith("m")}
+    other = files(tmp_path / "other")
+    assert sorted(other) == ["new.weights.json", "new_00000.weights.h5", "new_00001.weights.h5"]
+    assert other["new_00000.weights.h5"] == before["m_00000.weights.h5"]
+    assert modelfmt.diff(sharded, tmp_path / "other/new.weights.json") == []
+    assert other["new.weights.json"] == before["m.weights.json"].replace(b'"m_0', b'"new_0')
+
+
+def test_an_edited_weight_changes_its_own_bytes(sharded: Path, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    with modelfmt.open(sharded) as container:
+        array = container.tensors["layers/dense_1/vars/0"].numpy() + 1
+        container.tensors["layers/dense_1/vars/0"] = array
+        container.save(str(tmp_path / "made/m.weights.json"))
+    before, after = files(sharded.parent), files(tmp_path / "made")
+    assert [name for name in after if after[name] != before[name]] == ["m_00001.weights.h5"]
+    old, new = (np.frombuffer(x["m_00001.weights.h5"], "u1") for x in (before, after))
+    assert 0 < (old != new).sum() <= array.nbytes
+
+
+def test_what_is_no_name_for_shards(sharded: Path, tmp_path: Path) -> None:
+    with modelfmt.open(sharded) as container:
+        for name in ("o.h5", "o.json", ".weights.json"):
+            with pytest.raises(UnsupportedError, match="take their names"):
+                container.save(str(tmp_path / name))
+        (tmp_path / "o_00001.weights.h5").write_bytes(b"")
+        with pytest.raises(OutputExistsError):
+            container.save(str(tmp_path / "o.weights.json"))
+    assert not (tmp_path / "o_00000.weights.h5").exists()
 
 
 def test_a_missing_shard(sharded: Path) -> None:

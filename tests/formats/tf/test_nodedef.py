@@ -162,4 +162,4 @@ def test_damage_in_an_attr_names_node_and_attr() -> None:
 @pytest.mark.parametrize("data", ["0a 01 ff", "12 01 ff", "1a 01 ff", "22 01 ff", "2a 03 0a 01 ff"])
 def test_text_that_is_none(data: str) -> None:
     with pytest.raises(CorruptFileError, match="UTF-8"):
-        read_node(bytes.fromhex(data))
+        list(read_node(bytes.fromhex(data)).attrs)
