@@ -152,12 +152,12 @@ class Cut:
         except UncomputedError:
             return None
 
-    def shape(self, index: int = 0) -> list[int] | None:
+    def shape(self, index: int = 0, unknown: Sequence[int] = _SIZES) -> list[int] | None:
         """A shape to try an input with: its own, unknown sizes small; None without a rank."""
         shape = self.view.shape(self.inputs[index])
-        if shape is None or len(shape) > len(_SIZES):
+        if shape is None or len(shape) > len(unknown):
             return None
-        return [_SIZES[k] if size is None else size for k, size in enumerate(shape)]
+        return [unknown[k] if size is None else size for k, size in enumerate(shape)]
 
 
 #: What tells the shape of a tensor, not its values.
@@ -167,6 +167,11 @@ _SHAPES = {"Shape", "ShapeN", "Size", "Rank"}
 def cuts(view: View, root: str, most: int = 1) -> list[Cut]:
     """The parts below ``root`` that depend on at most ``most`` tensors, the smallest first."""
     return _Parts.of(view).cuts(view.resolve(root), most)
+
+
+def between(view: View, root: str, inputs: Sequence[str]) -> Cut | None:
+    """The part between ``root`` and just these tensors; None where it depends on others."""
+    return _Parts.of(view).between(view.resolve(root), [view.resolve(i) for i in inputs])
 
 
 class _Parts:
@@ -195,17 +200,36 @@ class _Parts:
 
         view, found = self._view, list[Cut]()
         frontier, fixed, interior = {root: None}, dict[str, None](), dict[str, Node]()
+        ends: dict[str, None] = {}
         while frontier and len(interior) < _MOST_NODES:
             latest = max(frontier, key=lambda tensor: view.places[parse_input(tensor).node])
             node = view.producer(latest)
             if node is None or node.op not in COMPUTED or self.is_settled(latest):
-                break
+                # Nothing that is left can depend on it.
+                del frontier[latest]
+                ends[latest] = None
+                if len(ends) >= most:
+                    break
+                continue
             self._open(node, frontier, fixed, interior)
-            if 1 <= len(frontier) <= most:
-                found.append(
-                    Cut(view, root, tuple(frontier), tuple(interior.values()), tuple(fixed))
-                )
+            inputs = (*frontier, *ends)
+            if 1 <= len(inputs) <= most:
+                found.append(Cut(view, root, inputs, tuple(interior.values()), tuple(fixed)))
         return found
+
+    def between(self, root: str, inputs: Sequence[str]) -> Cut | None:
+        from modelfmt.ops.numbers import COMPUTED
+
+        view = self._view
+        frontier, fixed, interior = {root: None}, dict[str, None](), dict[str, Node]()
+        while True:
+            inside = next((tensor for tensor in frontier if tensor not in inputs), None)
+            if inside is None:
+                return Cut(view, root, tuple(inputs), tuple(interior.values()), tuple(fixed))
+            node = view.producer(inside)
+            if node is None or node.op not in COMPUTED or len(interior) > _MOST_NODES:
+                return None
+            self._open(node, frontier, fixed, interior)
 
     def _open(
         self, node: Node, frontier: dict[str, None], fixed: dict[str, None],

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from modelfmt.errors import ConversionError, MismatchError
-from modelfmt.graph import Dims
+from modelfmt.graph import Dims, parse_input
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec, normal_axis
@@ -49,6 +49,31 @@ def mergeable(inputs: Sequence[str], graph: View) -> bool:
         and len(batches) <= 1
         and () not in shapes
     )
+
+
+def _merged(inputs: Sequence[str], nodes: Sequence[str], graph: View) -> Claim | None:
+    """The claim of a merge of ``inputs`` by ``nodes``, and by what gives all the same rank.
+
+    TensorFlow lets a smaller rank lack its first axes, Keras those behind the batch.
+    """
+    if len(inputs) < 2 or not mergeable(inputs, graph):
+        return None
+    found, owned = [graph.resolve(i) for i in inputs], list(nodes)
+    if any(_expanded(tensor, owned, graph) is None for tensor in found):
+        for k, tensor in enumerate(found):
+            while (inner := _expanded(tensor, owned, graph)) is not None:
+                owned.append(parse_input(tensor).node)
+                tensor = found[k] = inner
+    return Claim(tuple(found), {}, {}, tuple(owned))
+
+
+def _expanded(tensor: str, owned: Sequence[str], graph: View) -> str | None:
+    """What a tensor is with an axis of 1 behind the batch, where only ``owned`` nodes read it."""
+    node = graph.producer(tensor)
+    if node is None or node.op != "ExpandDims" or graph.ints(node.inputs[1]) != [1]:
+        return None
+    is_inside = graph.consumers.get(node.name, set()) <= set(owned)
+    return graph.resolve(node.inputs[0]) if is_inside else None
 
 
 class _Merge(LayerCodec):
@@ -116,9 +141,7 @@ class _Folded(_Merge):
             ):
                 nodes.append(link.name)
                 inputs[:1] = link.inputs
-        if len(inputs) < 2 or not mergeable(inputs, graph):
-            return None
-        return Claim(tuple(graph.resolve(i) for i in inputs), {}, {}, tuple(nodes))
+        return _merged(inputs, nodes, graph)
 
 
 @register_layer
@@ -194,9 +217,7 @@ class Subtract(_Merge):
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
-        if node is None or not mergeable(node.inputs, graph):
-            return None
-        return Claim(tuple(node.inputs), {}, {}, (node.name,))
+        return None if node is None else _merged(list(node.inputs), [node.name], graph)
 
 
 @register_layer
@@ -218,11 +239,15 @@ class Average(_Merge):
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
-        divisor = graph.scalar(node.inputs[1]) if node else None
-        if node is None or not divisor:
+        if node is None:
             return None
-        total = Add().recognise(graph.resolve(node.inputs[0]), graph)
-        above = graph.producer(node.inputs[0])
+        inputs, divisor = node.inputs, graph.scalar(node.inputs[1])
+        if divisor is None and node.op == "Mul":
+            inputs, divisor = inputs[::-1], graph.scalar(inputs[0])
+        if not divisor:
+            return None
+        total = Add().recognise(graph.resolve(inputs[0]), graph)
+        above = graph.producer(inputs[0])
         if total is None or above is None or above.op not in Add().roots():
             return None
         count = divisor if node.op == "RealDiv" else 1 / divisor

@@ -88,6 +88,36 @@ def test_a_smaller_rank_gets_axes_after_the_batch(single: Any, class_name: str) 
     assert [node.op for node in graph.values()].count("ExpandDims") == 2
 
 
+@pytest.mark.parametrize("class_name", ["Add", "Multiply", "Maximum", "Average", "Subtract"])
+@pytest.mark.parametrize("shapes", [[(None, 3, 4), (None, 4)], [(None, 4), (None, 2, 3, 4)]])
+def test_smaller_ranks_are_recognised(law: Any, class_name: str, shapes: Any) -> None:
+    law(class_name, {}, shapes)
+
+
+def test_an_axis_behind_the_batch_that_all_get_is_no_merge_s_own() -> None:
+    graph = GraphBuilder()
+    wide = [graph.op("ExpandDims", graph.placeholder(n, float32, (None, 4)), 1) for n in "ab"]
+    graph.op("AddV2", *wide, name="y")
+    with pytest.raises(UnrecognisedGraphError, match="ExpandDims"):
+        recognise(View(graph))
+
+
+def test_tensorflow_broadcasts_ranks_otherwise_than_keras() -> None:
+    """(4, 3) and (2, 4, 3): TensorFlow lacks the first axis, Keras the second one."""
+    graph = GraphBuilder()
+    a, b = (graph.placeholder(n, float32, s) for n, s in (("a", (4, 3)), ("b", (2, 4, 3))))
+    graph.op("AddV2", a, b, name="y")
+    with pytest.raises(UnrecognisedGraphError, match="AddV2"):
+        recognise(View(graph))
+
+
+def test_an_average_by_a_factor() -> None:
+    graph = GraphBuilder()
+    a, b = (graph.placeholder(n, float32, (None, 4)) for n in "ab")
+    graph.op("Mul", 0.5, graph.op("AddV2", a, b), name="y")
+    assert recognise(View(graph)).layers[-1].class_name == "Average"
+
+
 def test_unknown_and_known_ranks_do_not_merge(single: Any) -> None:
     graph = GraphBuilder()
     known, unknown = (graph.placeholder(n, float32, d) for n, d in (("a", (None, 4)), ("b", None)))
