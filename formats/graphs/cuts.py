@@ -137,18 +137,20 @@ class Cut:
         return any(n in outputs or self.view.consumers.get(n, set()) - owned for n in inner)
 
     def run(
-        self, inputs: Sequence[Array], weights: Mapping[int, Array] | None = None
-    ) -> Array | None:
+        self, inputs: Sequence[Array], weights: Mapping[int, Array] | None = None,
+        drawn: float = 0.5,
+    ) -> Array | None:  # fmt: skip
         """What the part computes from ``inputs``; None where that cannot be told.
 
         Args:
             inputs: one array for each of the part's own.
             weights: values to take in place of stored tensors, by the id of the tensor.
+            drawn: what every random number is.
         """
         from modelfmt.ops.numbers import UncomputedError
 
         try:
-            return _Run(self, inputs, weights or {}).value(self.root)
+            return _Run(self, inputs, weights or {}, drawn).value(self.root)
         except UncomputedError:
             return None
 
@@ -282,14 +284,17 @@ class _Parts:
 class _Run:
     """One run of a part of a graph on numbers."""
 
-    def __init__(self, cut: Cut, inputs: Sequence[Array], weights: Mapping[int, Array]) -> None:
+    def __init__(
+        self, cut: Cut, inputs: Sequence[Array], weights: Mapping[int, Array], drawn: float
+    ) -> None:
+        self._drawn = drawn
         self._view, self._weights, self._first = cut.view, weights, inputs[0] if inputs else None
         self._made: dict[str, Array] = dict(zip(cut.inputs, inputs, strict=True))
         self._inside = {node.name for node in cut.interior} | set(cut.settled)
 
     def value(self, tensor: str) -> Array:
         """The value of a tensor. Raises UncomputedError."""
-        from modelfmt.ops.numbers import UncomputedError, compute
+        from modelfmt.ops.numbers import RANDOM, UncomputedError, compute
 
         view = self._view
         tensor = view.resolve(tensor)
@@ -308,12 +313,20 @@ class _Run:
             inputs = [self.value(i) for i in node.inputs]
         else:
             raise UncomputedError(tensor)
-        made = compute(node.op, lambda name: view.attr(node, name), inputs)
+        if node.op in RANDOM:
+            made: tuple[Array, ...] = (self._draw(inputs[0]),)
+        else:
+            made = compute(node.op, lambda name: view.attr(node, name), inputs)
         for port, array in enumerate(made):
             self._made[tensor_name(node.name, port)] = array
         if tensor not in self._made:
             raise UncomputedError(tensor)
         return self._made[tensor]
+
+    def _draw(self, sizes: Array) -> Array:
+        import numpy as np
+
+        return np.full([int(size) for size in sizes], self._drawn)
 
     def _shaped(self, tensor: str) -> Array:
         """An array of the shape of a tensor, whose values nothing asks for."""

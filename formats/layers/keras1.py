@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.cuts import cuts
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import write_activation
-from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.codec import Claim, Derived, LayerCodec
 from modelfmt.layers.dot import Dot
+from modelfmt.layers.likeness import close
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import axes_of, known_shape
 from modelfmt.network import Config, Layer
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 
 def _units(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
@@ -43,6 +51,7 @@ class MaxoutDense(LayerCodec):
     """
 
     class_name = "MaxoutDense"
+    root_ops = frozenset({"Max"})
     weights = ("kernel", "bias")
     optional_weights = {"bias": "use_bias"}
     config = {"units": Derived(_units), "nb_feature": Derived(_features), "use_bias": True}
@@ -58,6 +67,34 @@ class MaxoutDense(LayerCodec):
         if "bias" in layer.weights:
             y = graph.op("AddV2", y, graph.weight(layer.weight("bias"), "bias"))
         return [graph.op("Max", y, [1])]
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """The largest part that computes it: Keras 1 writes a Reshape more."""
+        import numpy as np
+
+        for cut in reversed(cuts(graph, tensor)):
+            stored = {len(weight.shape): weight for weight in cut.weights}
+            size = graph.shape(cut.inputs[0])
+            if not {*stored} <= {2, 3} or 3 not in stored or len(stored) < len(cut.weights):
+                continue
+            if cut.escapes or "MatMul" not in cut.ops or size is None or len(size) != 2:
+                continue
+            random = np.random.default_rng(0)
+            x = random.normal(size=(2, stored[3].shape[1]))
+            values = {n: random.normal(size=weight.shape) for n, weight in stored.items()}
+            y = cut.run([x], {id(weight): values[n] for n, weight in stored.items()})
+            if y is not None and close(y, _largest(x, values[3], values.get(2))):
+                named = {"kernel": stored[3], "bias": stored.get(2)}
+                weights = {name: weight for name, weight in named.items() if weight is not None}
+                return Claim(cut.inputs, {"use_bias": 2 in stored}, weights, cut.nodes)
+        return None
+
+
+def _largest(x: Array, kernel: Array, bias: Array | None) -> Array:
+    import numpy as np
+
+    y = np.einsum("bi,kio->bko", x, kernel)
+    return np.asarray((y if bias is None else y + bias).max(1))
 
 
 @register_layer

@@ -90,7 +90,7 @@ ELEMENTWISE = frozenset(
     {*UNARY, *BINARY, "SelectV2", "Cast", "LeakyRelu", "AddN", "BiasAdd", "ClipByValue"}
 )
 
-#: Random numbers, which no layer has at inference: what is tried out gets new ones each time.
+#: Ops that draw random numbers, of which ``compute`` knows nothing.
 RANDOM = frozenset({"RandomUniform", "RandomStandardNormal", "TruncatedNormal"})
 
 _REDUCTIONS: Mapping[str, Callable[..., Any]] = {
@@ -230,7 +230,7 @@ _OTHERS: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 #: Every op that ``compute`` has something to say of.
-COMPUTED = frozenset({*UNARY, *BINARY, *_REDUCTIONS, *_OTHERS, *RANDOM})
+COMPUTED = frozenset({*UNARY, *BINARY, *_REDUCTIONS, *_OTHERS})
 
 
 def compute(op: str, attr: Attr, inputs: Sequence[Array]) -> tuple[Array, ...]:
@@ -265,8 +265,4 @@ def _apply(op: str, attr: Attr, inputs: Sequence[Array]) -> Any:
         return _REDUCTIONS[op](x, axis=_axes(x, axes), keepdims=bool(attr("keep_dims")))
     if op in _OTHERS:
         return _OTHERS[op](attr, *inputs)
-    if op == "RandomUniform":
-        return np.random.default_rng().uniform(size=[int(size) for size in inputs[0]])
-    if op in RANDOM:
-        return np.random.default_rng().normal(size=[int(size) for size in inputs[0]])
     raise UncomputedError(op)

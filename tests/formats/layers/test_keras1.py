@@ -59,3 +59,12 @@ def test_refusals(
 ) -> None:
     with pytest.raises(error, match=text):
         write_network(single(class_name, config, shapes, **weights), GraphBuilder())
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_maxout_is_recognised(law: Any, biased: bool) -> None:
+    sizes = {"kernel": (3, 4, 2), "bias": (3, 2)} if biased else {"kernel": (3, 4, 2)}
+    (form,) = law("MaxoutDense", {"use_bias": biased}, [(None, 4)], **sizes)
+    assert (form.class_name, form.config["nb_feature"], form.config["units"]) == (
+        "MaxoutDense", 3, 2
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelfmt.dtypes import bool_, float32, int32
-from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.errors import ConversionError, MismatchError, UnrecognisedGraphError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers import codec_for, recognise, write_network
