@@ -17,7 +17,7 @@ from modelfmt.layers.assembling import Recognised, assemble
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.leftovers import leftover
 from modelfmt.layers.mask_recognition import mask_nodes, settle_masks
-from modelfmt.layers.registry import codecs
+from modelfmt.layers.registry import codecs, is_ours
 from modelfmt.network import Network
 
 __all__ = ["Recognised", "recognise"]
@@ -54,7 +54,7 @@ def _claims(view: View, layers_only: bool) -> list[Recognised]:
     """The claims that cover everything between outputs and inputs, inputs first."""
     by_root: dict[str, list[LayerCodec]] = {}
     # Of equal claims the first wins: users' layers go before the built-in ones.
-    for codec in sorted(codecs(), key=lambda codec: codec.module == LayerCodec.module):
+    for codec in sorted(codecs(), key=is_ours):
         for root in codec.roots():
             by_root.setdefault(root, []).append(codec)
     unclaimed: dict[str, None] = {}

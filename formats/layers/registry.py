@@ -45,6 +45,11 @@ def codec_for(layer: Layer) -> LayerCodec:
     return codec
 
 
+def is_ours(codec: LayerCodec) -> bool:
+    """Whether a codec is this package's own, and no user's."""
+    return type(codec).__module__.startswith("modelfmt.")
+
+
 def codecs() -> Iterator[LayerCodec]:
     """All registered codecs, in order of registration."""
     yield from _CODECS.values()
