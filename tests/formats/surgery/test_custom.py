@@ -193,9 +193,9 @@ def test_the_example_goes_both_ways(tmp_path: Path) -> None:
     modelfmt.convert(tmp_path / "m.pb", tmp_path / "back.keras")
     with modelfmt.open(tmp_path / "back.keras") as container:
         layer = network_of(container).layer("mm")
-    assert layer.class_name == "MatMulLayer" and layer.extras["registered_name"] == "MatMulLayer"
-    assert (layer.config["rows"], layer.config["cols"]) == (4, 2)
-    np.testing.assert_array_equal(layer.weight("w").numpy(), w.numpy())
+        assert layer.class_name == layer.extras["registered_name"] == "MatMulLayer"
+        assert (layer.config["rows"], layer.config["cols"]) == (4, 2)
+        np.testing.assert_array_equal(layer.weight("w").numpy(), w.numpy())
 
 
 KERAS = '''
