@@ -92,6 +92,8 @@ class Layer:
         non_trainable: canonical names of weights that training does not touch (moving_mean).
         calls: a shared layer has several.
         network: set where the layer is a nested model.
+        models: the models that stand in the config, by their place in it: TimeDistributed of a
+            model has one at ``layer``. Their weights are the layer's own as well.
         extras: what was read beside the config (registered_name, build_config, ...), verbatim.
     """
 
@@ -103,6 +105,7 @@ class Layer:
     calls: list[Call] = dataclasses.field(default_factory=list)
     network: Network | None = None
     extras: Config = dataclasses.field(default_factory=dict)
+    models: dict[str, Network] = dataclasses.field(default_factory=dict)
 
     def weight(self, name: str) -> Tensor:
         """The weight called ``name``. Raises KeyError where the layer has none."""

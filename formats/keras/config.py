@@ -51,11 +51,17 @@ def read_config(config: Config, *, keras_version: str | None) -> Network:
     except RecursionError:
         raise CorruptFileError("a config nested too deeply") from None
     if dialects.is_multi_backend(keras_version, major):
-        for layer in network.walk():
-            dialects.settle_multi_backend(layer.class_name, layer.config)
+        _settle(network)
     beside = {k: v for k, v in config.items() if k not in (*_SIBLINGS, "nameless")}
     network.extras.update(beside)
     return network
+
+
+def _settle(network: Network) -> None:
+    for layer in network.walk():
+        dialects.settle_multi_backend(layer.class_name, layer.config)
+        for model in layer.models.values():
+            _settle(model)
 
 
 def major_of(config: Any, keras_version: str | None) -> int:
@@ -141,7 +147,22 @@ def _read_layer(row: Any, major: int) -> Layer:
         class_name, config = dialects.normalise(class_name, body, major)
     if config.get("name") == name:
         del config["name"]
-    return Layer(class_name, name, config, extras=extras)
+    layer = Layer(class_name, name, config, extras=extras)
+    layer.models = dict(_models_within(config, major, ""))
+    return layer
+
+
+def _models_within(config: Config, major: int, start: str) -> Iterator[tuple[str, Network]]:
+    """The whole models that wrappers hold in their config, by place."""
+    for key in dialects.WRAPPED:
+        value = config.get(key)
+        if not isinstance(value, dict) or "config" not in value:
+            continue
+        class_name, body = _object(value)
+        if _is_network(class_name.rpartition(">")[2], body):
+            yield f"{start}{key}", _read_network(class_name, body, major)
+        elif isinstance(body, dict):
+            yield from _models_within(body, major, f"{start}{key}/")
 
 
 # -- Sequential ---------------------------------------------------------------------------------

@@ -116,6 +116,9 @@ def _paths(
     for layer, path in _placed(layers, f"{prefix}{folder}", skipped):
         if layer.network is not None:
             yield from _paths(layer.network, f"{path}/", folder, folders)
+        elif layer.models:
+            for place, model in layer.models.items():
+                yield from _paths(model, f"{path}/{place}/", folder, folders)
         else:
             yield layer, path
 
@@ -169,6 +172,10 @@ def _write_models(network: Network, prefix: str, root: Hdf5Group) -> None:
                 )
             _write_models(layer.network, f"{path}/", root)
             continue
+        if layer.models:
+            for place, model in layer.models.items():
+                _write_models(model, f"{path}/{place}/", root)
+            continue
         with located(key=f'layer "{layer.name}"'):
             places = _places(layer)
         for place, tensor in zip(places, layer.weights.values(), strict=True):
@@ -220,8 +227,6 @@ def _sublayers(class_name: str, config: Config, count: int) -> list[str]:
 def _inner(wrapped: Any, count: int) -> list[str]:
     if not isinstance(wrapped, dict) or not isinstance(wrapped.get("config"), dict):
         raise ConversionError("a wrapper without the config of what it wraps")
-    if "layers" in wrapped["config"]:
-        raise ConversionError("a whole model in a wrapper cannot be written to .keras yet")
     return _sublayers(str(wrapped.get("class_name")), wrapped["config"], count)
 
 

@@ -5,6 +5,7 @@ The twin of ``config.read_config``. Layers stand in the order of Keras' ``model.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from modelfmt.errors import ConversionError, MissingError, UnknownLayerError, located
@@ -72,7 +73,7 @@ def _write_layer(layer: Layer, network: Network, major: int) -> Config:
             module = module_of(layer.class_name)
         _refuse_foreign(layer, network, major)
         config = dialects.specialise(layer.class_name, layer.config, major, module=module)
-        config = {"name": layer.name, **_whole_models(config, network, major)}
+        config = {"name": layer.name, **_whole_models(config, layer.models, network, major)}
         registered = layer.extras.get("registered_name")
         if major == 2:
             named = registered if custom and registered and ">" in registered else None
@@ -117,18 +118,29 @@ def _refuse_foreign(layer: Layer, network: Network, major: int) -> None:
         )
 
 
-def _whole_models(config: Config, network: Network, major: int) -> Config:
-    """Rewrite a whole model that stands inside a wrapper's config for ``major``."""
+def _whole_models(
+    config: Config, models: Mapping[str, Network], network: Network, major: int, start: str = ""
+) -> Config:
+    """Rewrite the whole models that stand inside a wrapper's config for ``major``.
+
+    ``models`` are those of the layer, by their place, which ``start`` begins.
+    """
     from modelfmt.keras.config import read_config
 
-    def change(value: Any) -> Any:
-        if isinstance(value, dict) and value.get("class_name") in ("Model", "Functional",
-                                                                   "Sequential"):
+    def change(place: str, value: Any) -> Any:
+        if place in models:
+            return write_config(models[place], major=major)
+        if not isinstance(value, dict) or not isinstance(value.get("config"), dict):
+            return value
+        if value.get("class_name") in ("Model", "Functional", "Sequential"):
             version = f"{network.keras_major}."
             return write_config(read_config(value, keras_version=version), major=major)
-        return value
+        inner = _whole_models(value["config"], models, network, major, f"{place}/")
+        return {**value, "config": inner}
 
-    return {k: change(v) if k in dialects.WRAPPED else v for k, v in config.items()}
+    return {
+        k: change(f"{start}{k}", v) if k in dialects.WRAPPED else v for k, v in config.items()
+    }
 
 
 # -- calls and ends -----------------------------------------------------------------------------

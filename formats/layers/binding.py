@@ -36,6 +36,8 @@ def bind(network: Network) -> Network:
                 for key in ("backend", "keras_version"):
                     layer.network.extras.setdefault(key, network.extras.get(key))
                 bind(layer.network)
+            elif layer.models:
+                _bind_models(layer, network)
             elif layer.class_name not in _WITHOUT_CODEC:
                 if old:
                     legacy.modernise(layer, network.extras.get("keras_version"))
@@ -54,6 +56,36 @@ def prepared(layer: Layer) -> Layer:
     """A copy of a bound layer with its config completed by the codec's defaults."""
     codec = codec_for(layer)
     return dataclasses.replace(layer, config=codec.completed(layer.config, layer.weights))
+
+
+def _bind_models(layer: Layer, network: Network) -> None:
+    """Share a wrapper's weights out among the layers of the model that it holds.
+
+    A .keras file has given them their weights already.
+    """
+    if len(layer.models) > 1:
+        raise ConversionError(f"a {layer.class_name} of several models")
+    for model in layer.models.values():
+        if layer.weights:
+            held = Layer("Functional", model.name, weights=layer.weights, network=model)
+            (legacy.share_out if network.keras_major == 1 else _share_out)(held)
+        for key in ("backend", "keras_version"):
+            model.extras.setdefault(key, network.extras.get(key))
+        bind(model)
+    collect(layer)
+
+
+def collect(layer: Layer) -> None:
+    """Give a wrapper, in place, the weights of the models that it holds, by their way there."""
+    if layer.models:
+        found = [
+            (f"{place}/{'/'.join(way)}/{name}", tensor, trained and name not in leaf.non_trainable)
+            for place, model in layer.models.items()
+            for way, leaf, trained in _ways(model)
+            for name, tensor in leaf.weights.items()
+        ]
+        layer.weights = {name: tensor.renamed(name) for name, tensor, _ in found}
+        layer.non_trainable = tuple(name for name, _, trained in found if not trained)
 
 
 def _bind_layer(layer: Layer) -> None:
@@ -112,15 +144,38 @@ def _turned(tensor: Tensor) -> Tensor:
     return tensor.changed(lambda kernel: kernel[spatial])
 
 
-def _leaves(network: Network) -> Iterator[tuple[Layer, bool]]:
-    """The layers of a model and of the models in it, and whether each is trainable."""
+def _ways(network: Network) -> Iterator[tuple[tuple[str, ...], Layer, bool]]:
+    """The layers of a model and of the models in it: the names that lead there, the layer, and
+    whether it is trainable.
+    """
     for layer in network.layers:
         trainable = layer.config.get("trainable", True) is not False
         if layer.network is not None:
-            for leaf, inner in _leaves(layer.network):
-                yield leaf, inner and trainable
+            for way, leaf, inner in _ways(layer.network):
+                yield (layer.name, *way), leaf, inner and trainable
         elif layer.class_name not in _WITHOUT_CODEC:
-            yield layer, trainable
+            yield (layer.name,), layer, trainable
+
+
+def _leaves(network: Network) -> Iterator[tuple[Layer, bool]]:
+    """The layers of ``_ways``, and whether each is trainable."""
+    return ((leaf, trainable) for _, leaf, trainable in _ways(network))
+
+
+def _names_of(leaf: Layer) -> tuple[list[str], frozenset[str]]:
+    """The names of a layer's weights, and those of them that training does not touch."""
+    if leaf.models:
+        rows = [
+            (f"{place}/{'/'.join(way)}/{name}", trainable and name not in untrained)
+            for place, model in leaf.models.items()
+            for way, inner, trainable in _ways(model)
+            for names, untrained in [_names_of(inner)]
+            for name in names
+        ]
+        return [name for name, _ in rows], frozenset(name for name, trained in rows if not trained)
+    codec = codec_for(leaf)
+    config = codec.completed(leaf.config, {})
+    return list(codec.weight_names(config)), codec.untrained(config)
 
 
 def _share_out(model: Layer) -> None:
@@ -134,10 +189,8 @@ def _share_out(model: Layer) -> None:
     leaves = list(_leaves(assert_network))
     wanted: list[tuple[Layer, str, bool]] = []
     for leaf, trainable in leaves:
-        codec = codec_for(leaf)
-        config = codec.completed(leaf.config, {})
-        untrained = codec.untrained(config)
-        for name in codec.weight_names(config):
+        names, untrained = _names_of(leaf)
+        for name in names:
             wanted.append((leaf, name, trainable and name not in untrained))
     if len(wanted) != len(model.weights):
         raise MismatchError(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from modelfmt.layers.binding import collect
 from modelfmt.layers.gate_scaling import scale_gates
 from modelfmt.layers.migration import migrate
 from modelfmt.layers.rewiring import OUTPUT, Step, add_after
@@ -82,6 +83,9 @@ def legalise(network: Network, major: int) -> Network:
         if layer.network is not None:
             legalise(layer.network, major)
             continue
+        for model in layer.models.values():
+            legalise(model, major)
+        collect(layer)
         migrate(network, layer, major)
         scale_gates(layer, major)
         _spell(network, layer, major)

@@ -45,6 +45,11 @@ def part(layer: Layer, place: str) -> Layer:
                 for name, tensor in layer.weights.items()
                 if name.startswith(start)
             }
+            inner.models = {
+                name.removeprefix(start): model
+                for name, model in layer.models.items()
+                if name.startswith(start)
+            }
             inner.config = codec_for(inner).completed(inner.config, inner.weights)
             return inner
     raise MismatchError(f"{layer.class_name} wraps no layer at {place!r}")

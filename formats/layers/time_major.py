@@ -28,6 +28,8 @@ def put_batch_first(network: Network) -> Network:
         if layer.network is not None:
             put_batch_first(layer.network)
             continue
+        for model in layer.models.values():
+            put_batch_first(model)
         with located(key=f'layer "{layer.name}"'):
             if not _is_time_major(layer.class_name, layer.config):
                 continue

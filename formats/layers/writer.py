@@ -42,7 +42,7 @@ def write_network(
         raise MismatchError(f'the model "{network.name}" has no outputs')
     graph.keras_major = max(network.keras_major, 2)  # Keras 1 is read as Keras 2
     inputs = [_placeholder(network.layer(ref.layer), graph) for ref in network.inputs]
-    outputs = _write_layers(network, inputs, graph, listener)
+    outputs = write_layers(network, inputs, graph, listener)
     ends = [
         graph.op("Identity", tensor, name=ref.layer)
         for ref, tensor in zip(network.outputs, outputs, strict=True)
@@ -78,10 +78,20 @@ def _dims(shape: Any) -> Dims:
     return tuple(shape)
 
 
-def _write_layers(
-    network: Network, inputs: Sequence[str], graph: GraphBuilder, listener: Listener | None
+def write_layers(
+    network: Network, inputs: Sequence[str], graph: GraphBuilder, listener: Listener | None = None
 ) -> list[str]:
-    """The tensors of ``network``'s outputs, its inputs being ``inputs``; recursive."""
+    """Emit the layers of a model; recursive.
+
+    Args:
+        network: bound.
+        inputs: what stands for its inputs.
+        graph: where the nodes go.
+        listener: see Listener.
+
+    Returns:
+        The tensors of the model's outputs.
+    """
     tensors: dict[Ref, str] = dict(zip(network.inputs, inputs, strict=True))
     names = {layer.name for layer in network.layers}
     for layer, index in _schedule(network):
@@ -155,7 +165,7 @@ def _write_call(
     if layer.network is not None:
         with _masked(inputs, given.pop("mask", None), graph) as applied:
             _require_known(given, frozenset())
-            return _write_layers(layer.network, applied, graph, listener)
+            return write_layers(layer.network, applied, graph, listener)
     if layer.class_name == "InputLayer":
         raise MismatchError("an InputLayer that is no input of its model")
     completed = prepared(layer)

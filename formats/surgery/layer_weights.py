@@ -32,6 +32,7 @@ def copied(network: Network) -> Network:
         dataclasses.replace(
             layer, weights=dict(layer.weights),
             network=None if layer.network is None else copied(layer.network),
+            models={place: copied(model) for place, model in layer.models.items()},
         )
         for layer in network.layers
     ]
