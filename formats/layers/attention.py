@@ -17,10 +17,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.attention_masks import AttentionMasks, as_bool, combined, spread_out
-from modelfmt.layers.codec import Derived, LayerCodec
+from modelfmt.layers.codec import Claim, Derived, LayerCodec, TensorName
 from modelfmt.layers.einsum import write_einsum
+from modelfmt.layers.heads_recognition import Headed, headed
+from modelfmt.layers.products import escapes
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.layers.sizing import known_shape
 from modelfmt.network import Config, Layer
@@ -49,6 +53,9 @@ class _Headed(LayerCodec):
     )  # fmt: skip
     arguments = frozenset(parameters)
     supports_masking = True
+    scopes = ("query", "key", "value", "gate", "attention_output", "softmax", "einsum")
+    root_ops = frozenset({"AddV2", "BiasAdd", "Einsum", "MatMul", "BatchMatMulV2", "Reshape",
+                          "Transpose"})
 
     def weight_names(self, config: Config) -> tuple[str, ...]:
         kinds = ("kernel", "bias") if config.get("use_bias", True) else ("kernel",)
@@ -66,6 +73,15 @@ class _Headed(LayerCodec):
         if weights and "use_gate" not in config:
             whole["use_gate"] = "gate/kernel" in weights
         return whole
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """As any layer; a dropout vanishes."""
+        (found,) = super().canonical(layer, shapes)
+        del found.config["dropout"]
+        rank, axes = len(shapes[0] or ()), found.config.get("attention_axes")
+        if ([axes] if isinstance(axes, int) else axes) == [*range(1, rank - 1)]:
+            found.config["attention_axes"] = None
+        return [found]
 
     def write(
         self, layer: Layer, inputs: list[str], graph: GraphBuilder, *, value: Any = None,
@@ -111,6 +127,60 @@ class _Headed(LayerCodec):
             y = _projected(layer, "attention_output", y, graph, bound=2)
         return [y, probabilities] if return_attention_scores else [y]
 
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = headed(tensor, graph)
+        config = None if found is None else self.told(found, graph)
+        if found is None or config is None:
+            return None
+        parts, hiding = found.parts, found.hiding
+        weights = {}
+        for part in _PROJECTIONS[:-1]:
+            if part in parts:
+                weights[f"{part}/kernel"] = parts[part].kernel
+                if (bias := parts[part].bias) is not None:
+                    weights[f"{part}/bias"] = bias
+        weights["attention_output/kernel"] = found.kernel
+        if found.output.bias is not None:
+            weights["attention_output/bias"] = found.output.bias
+        config |= {"use_bias": found.output.bias is not None, "use_gate": "gate" in parts}
+        if hiding.window is not None:
+            config["sliding_window"] = hiding.window
+        query, key, value = (parts[name].x for name in ("query", "key", "value"))
+        given: Config = {"value": TensorName(value)}
+        if key != value:
+            given["key"] = TensorName(key)
+        if hiding.causal:
+            given["use_causal_mask"] = True
+        inputs = [query, value, key]
+        masks: dict[str, tuple[int, ...]] = {}
+        for mask, roles in hiding.masks:
+            kinds = [role[0] for role in roles]
+            if kinds == ["b", "q"]:
+                masks[mask] = (0,)
+            elif kinds == ["b", "k"]:
+                masks[mask] = (1, 2)
+            elif kinds[-2:] == ["q", "k"] and "attention_mask" not in given:
+                given["attention_mask"] = TensorName(mask)
+                inputs.append(mask)
+            else:
+                return None
+        outputs: dict[str, int] = {}
+        if escapes(found.probabilities, found.nodes, graph):
+            given["return_attention_scores"] = True
+            outputs = {graph.resolve(tensor): 0, found.probabilities: 1}
+        if hiding.zeroed and not outputs:
+            # Only with a dropout, of whatever rate, does Keras set to 0 what is hidden.
+            config["dropout"] = 0.1
+        return Claim(
+            tuple(dict.fromkeys(inputs)), config, weights, found.nodes,
+            args=(TensorName(query),), kwargs=given, outputs=outputs,
+            masks={mask: tuple(inputs[k] for k in of) for mask, of in masks.items()},
+        )
+
+    def told(self, found: Headed, graph: View) -> Config | None:
+        """The config that tells this class; None where it is of another one."""
+        raise NotImplementedError
+
     def query_mask(self, query: str, stated: Any, graph: GraphBuilder) -> str | None:
         """The mask of the queries."""
         return stated or graph.masks.get(query)
@@ -150,6 +220,15 @@ class MultiHeadAttention(_Headed):
         "value_dim": _size("value/kernel", 2), "use_bias": True, "output_shape": None,
         "attention_axes": None, "dropout": 0.0, "use_gate": False, "sliding_window": None,
     }  # fmt: skip
+
+    def told(self, found: Headed, graph: View) -> Config | None:
+        heads = {part.kernel.shape[1] for part in found.parts.values()}
+        if len(heads) != 1:
+            return None
+        rank = len(found.parts["query"].product.left_axes)
+        axes = None if found.axes == list(range(1, rank - 1)) else found.axes
+        size, fed = list(found.kernel.shape[2:]), found.parts["query"].kernel.shape[0]
+        return {"attention_axes": axes, "output_shape": None if size == [fed] else size}
 
     def write(
         self, layer: Layer, inputs: list[str], graph: GraphBuilder, **given: Any
@@ -212,6 +291,12 @@ class GroupedQueryAttention(_Headed):
         "num_key_value_heads": _size("key/kernel", 1), "use_bias": True, "dropout": 0.0,
         "use_gate": False, "sliding_window": None,
     }  # fmt: skip
+
+    def told(self, found: Headed, graph: View) -> Config | None:
+        sizes = {found.parts[part].kernel.shape[1:] for part in ("key", "value")}
+        fed = found.parts["query"].kernel.shape[0]
+        same = len(sizes) == 1 and found.kernel.shape[2:] == (fed,) and found.axes == [1]
+        return {} if same else None
 
     def shared(self, layer: Layer, x: str, query: str, graph: GraphBuilder) -> str:
         heads = layer.weight("query/kernel").shape[1]

@@ -51,6 +51,7 @@ class Claim:
         arguments: tensors that the layer is called with by name, such as ``initial_state``.
         args: the call's positional arguments, a TensorName for each tensor, where they are
             anything but ``inputs``; ``kwargs`` the others, alike.
+        masks: further masks that the layer heeds, each with the inputs of which it may be.
     """
 
     inputs: tuple[str, ...]
@@ -63,6 +64,7 @@ class Claim:
     arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     args: Sequence[Any] | None = None
     kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    masks: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def read(self) -> tuple[str, ...]:
         """All tensors that the call takes."""
@@ -71,6 +73,10 @@ class Claim:
             *([self.lengths] if self.lengths else ()),
             *tensor_names([*(self.args or ()), self.kwargs]),
         )  # fmt: skip
+
+    def heeded(self) -> dict[str, tuple[str, ...]]:
+        """All masks that the layer heeds, each with the inputs of which it may be."""
+        return {**({self.mask: self.inputs[:1]} if self.mask else {}), **self.masks}
 
 
 @dataclasses.dataclass(frozen=True)

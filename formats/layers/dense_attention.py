@@ -14,12 +14,17 @@ from typing import Any
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.attention_masks import as_bool
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.layers.attention_recognition import Role, Scores, attended, hiding_of
+from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.extents import Extent
+from modelfmt.layers.mask_recognition import shown_steps
+from modelfmt.layers.products import escapes, interior, is_layout, layout, product_at
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import lengths
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 class _Scored(LayerCodec):
@@ -30,6 +35,7 @@ class _Scored(LayerCodec):
     arguments = frozenset({"return_attention_scores", "use_causal_mask"})
     optional_weights = {"scale": "use_scale"}
     supports_masking = True
+    root_ops = frozenset({"BatchMatMulV2", "Einsum", "SelectV2", "Mul"})
 
     def scores(self, layer: Layer, q: str, k: str, graph: GraphBuilder) -> str:
         """(batch, T, S)."""
@@ -59,6 +65,45 @@ class _Scored(LayerCodec):
         if seen is not None:
             y = _kept(y, graph.op("ExpandDims", as_bool(seen, graph), -1), graph)
         return [y, weights] if return_attention_scores else [y]
+
+    def summed(self, scores: Scores, graph: View) -> tuple[str, str, dict[str, Tensor]] | None:
+        """(q, k, weights) of scores that are this layer's; None for others."""
+        raise NotImplementedError
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        masks: dict[str, tuple[str, ...]] = {}
+        shown = shown_steps(tensor, graph)
+        found = attended(shown[0] if shown else tensor, graph)
+        if found is None or found[0].equation() != "abc,acd->abd":
+            return None
+        product, scores = found
+        below = self.summed(scores, graph)
+        if below is None or scores.axes is not None:
+            return None
+        query, key, weights = below
+        value = product.right
+        if shown is not None:
+            masks[shown[1]] = (query,)
+        roles: list[Role] = [("b", 0), ("q", 1), ("k", 1)]
+        sizes = {(part, axis): role for part in (scores.tensor, product.left)
+                 for axis, role in enumerate(roles)}
+        sizes |= {(query, 1): roles[1], (value, 1): roles[2], (key, 1): roles[2]}
+        hiding = hiding_of(scores, roles, sizes, graph)
+        if hiding is None or hiding.window or hiding.zeroed:
+            return None
+        for mask, told in hiding.masks:
+            if [role[0] for role in told] != ["b", "k"]:
+                return None
+            masks[mask] = (*masks.get(mask, ()), value)
+        given: Config = {"use_causal_mask": True} if hiding.causal else {}
+        inputs = (query, value) if key == value else (query, value, key)
+        nodes = interior(tensor, [*inputs, *masks], graph)
+        outputs: dict[str, int] = {}
+        if escapes(product.left, nodes, graph):
+            given["return_attention_scores"] = True
+            outputs = {graph.resolve(tensor): 0, graph.resolve(product.left): 1}
+        config: Config = {flag: name in weights for name, flag in self.optional_weights.items()}
+        return Claim(inputs, config, weights, nodes, kwargs=given, outputs=outputs, masks=masks)
 
     def masks(
         self, layer: Layer, inputs: list[str], outputs: list[str], graph: GraphBuilder
@@ -97,6 +142,50 @@ def _sums(q: str, k: str, graph: GraphBuilder) -> str:
     return graph.op("AddV2", graph.op("ExpandDims", q, -2), graph.op("ExpandDims", k, -3))
 
 
+def _terms(tensor: str, view: View) -> tuple[str, str] | None:
+    """(q, k) of every query plus every key."""
+    node = view.producer(tensor)
+    if node is None or node.op != "AddV2":
+        return None
+    found: dict[int, str] = {}
+    for term in node.inputs:
+        spread, shape = view.producer(term), view.shape(term)
+        if spread is None or not is_layout(spread, view) or shape is None or len(shape) != 4:
+            return None
+        arranged = layout(term, view, until=lambda tensor: len(view.shape(tensor) or ()) == 3)
+        places = [k for k, group in enumerate(arranged.groups) if not group]
+        if len(arranged.own) != 3 or places not in ([1], [2]):
+            return None
+        found[places[0]] = arranged.source
+    return (found[2], found[1]) if len(found) == 2 else None
+
+
+def _reduced(tensor: str, view: View) -> str | None:
+    """What is summed along its last axis."""
+    node = view.producer(tensor)
+    if node is None or node.op != "Sum" or view.attr(node, "keep_dims"):
+        return None
+    return node.inputs[0] if view.ints(node.inputs[1]) in ([-1], [3]) else None
+
+
+def _factor(tensor: str, view: View, rank: int) -> tuple[str, Tensor | None]:
+    """(x, c) of x times a constant of that rank; None where there is no constant."""
+    node = view.producer(tensor)
+    if node is not None and node.op == "Mul":
+        for x, c in (node.inputs, node.inputs[::-1]):
+            constant = view.constant(c)
+            if constant is not None and len(constant.root.shape) == rank:
+                return x, constant.root
+            if view.scalar(c) == 1:
+                return x, None
+    return tensor, None
+
+
+def _argument(tensor: str, op: str, view: View) -> str | None:
+    node = view.producer(tensor)
+    return node.inputs[0] if node is not None and node.op == op else None
+
+
 @register_layer
 class Attention(_Scored):
     """Attention.  y = softmax(scale * q . k) . v, or with score_mode "concat"
@@ -122,6 +211,31 @@ class Attention(_Scored):
         if "score_mode" not in config and "concat_score_weight" in weights:
             whole["score_mode"] = "concat"
         return whole
+
+    def summed(self, scores: Scores, graph: View) -> tuple[str, str, dict[str, Tensor]] | None:
+        if any(constant[0] != "*" for constant in scores.constants) or len(scores.constants) > 1:
+            return None
+        roots = [graph.constant(constant[1:]) for constant in scores.constants]
+        factors = [each.root for each in roots if each is not None and not each.root.shape]
+        if len(factors) != len(roots):
+            return None
+        product = product_at(scores.tensor, graph)
+        if product is not None:
+            if product.equation() != "abc,adc->abd":
+                return None
+            if graph.constant(product.left) or graph.constant(product.right):
+                return None
+            return product.left, product.right, dict(zip(self.weights, factors, strict=False))
+        inner = _reduced(scores.tensor, graph)
+        within = inner and _argument(inner, "Tanh", graph)
+        if not within or not factors:
+            return None
+        sums, scale = _factor(within, graph, 0)
+        terms = _terms(sums, graph)
+        weights = {} if scale is None else {"scale": scale}
+        return None if terms is None else (
+            *terms, {**weights, "concat_score_weight": factors[0]}
+        )
 
     def scores(self, layer: Layer, q: str, k: str, graph: GraphBuilder) -> str:
         scale = layer.weights.get("scale")
@@ -151,6 +265,15 @@ class AdditiveAttention(_Scored):
     class_name = "AdditiveAttention"
     weights = ("scale",)
     config = {"use_scale": True, "causal": False}
+
+    def summed(self, scores: Scores, graph: View) -> tuple[str, str, dict[str, Tensor]] | None:
+        inner = _reduced(scores.tensor, graph)
+        if inner is None or scores.constants:
+            return None
+        raised, scale = _factor(inner, graph, 1)
+        within = _argument(raised, "Tanh", graph)
+        terms = within and _terms(within, graph)
+        return (*terms, {} if scale is None else {"scale": scale}) if terms else None
 
     def scores(self, layer: Layer, q: str, k: str, graph: GraphBuilder) -> str:
         sums = graph.op("Tanh", _sums(q, k, graph))

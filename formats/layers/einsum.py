@@ -8,18 +8,26 @@ the op Einsum is younger than TensorFlow 1.15.
 
 from __future__ import annotations
 
+import dataclasses
 import string
+from collections.abc import Sequence
 from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
+from modelfmt.layers.codec import Claim
 from modelfmt.layers.extents import Extent
+from modelfmt.layers.products import Product as Multiplied
+from modelfmt.layers.products import axis_sizes, interior, product_at
 from modelfmt.layers.quantized import QuantizedCodec, Scheme
 from modelfmt.layers.quantized_products import Product, with_bias, with_lora, write_product
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import known_shape, lengths, product, reshaped
-from modelfmt.network import Layer
+from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 def write_einsum(equation: str, x: str, y: str, graph: GraphBuilder) -> str:
@@ -133,6 +141,9 @@ class EinsumDense(ActivatedCodec, QuantizedCodec):
     weights = ("kernel", "bias")
     optional_weights = {"bias": "bias_axes"}
     config = {"equation": "", "output_shape": None, "bias_axes": None, "activation": "linear"}
+    scopes = ("einsum", "Einsum")
+    root_ops = frozenset({"AddV2", "BiasAdd", "Einsum", "MatMul", "BatchMatMulV2", "Reshape",
+                          "Transpose"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         if (found := self.scheme(layer.config)) is not None:
@@ -197,3 +208,110 @@ class EinsumDense(ActivatedCodec, QuantizedCodec):
                 )
             columns *= size if letter in wanted else 1
         return tuple(size for size in sizes if isinstance(size, int)), columns
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = projection(tensor, graph)
+        if found is None:
+            return None
+        equation = found.product.equation()
+        if equation is None:
+            return None
+        of_x, of_y, wanted = split_equation(equation, *found.ranks)
+        x, made = graph.shape(found.x), axis_sizes(found.product.axes)
+        if x is None or made is None or of_x[:1] != wanted[:1]:
+            return None  # Keras takes the first axis for the batch
+        if (set(of_x) ^ set(of_y)) - set(wanted):
+            return None
+        weights, axes = {"kernel": found.kernel}, None
+        if found.bias is not None:
+            axes = _bias_axes(found.bias.shape, wanted, made)
+            if axes is None:
+                return None
+            weights["bias"] = found.bias
+        config: Config = {
+            "equation": equation, "output_shape": list(made[1:]), "bias_axes": axes,
+        }  # fmt: skip
+        return Claim((found.x,), config, weights, interior(tensor, [found.x], graph))
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """The letters in the order of their first use; a matrix along the last axis is a Dense."""
+        chain = super().canonical(layer, shapes)
+        if self.scheme(layer.config) is not None:
+            return chain
+        rank = len(shapes[0] or ())
+        of_x, of_y, wanted = split_equation(
+            layer.config["equation"], rank, len(layer.weight("kernel").shape)
+        )
+        names = dict(zip(dict.fromkeys(of_x + of_y), string.ascii_letters, strict=False))
+        called = str.maketrans(names)
+        of_x, of_y, wanted = (part.translate(called) for part in (of_x, of_y, wanted))
+        along = layer.config.get("bias_axes")
+        bias = layer.weights.get("bias")
+        if of_y[0] == of_x[-1] and of_y[1:] == wanted[-1:] and wanted[:-1] == of_x[:-1] and (
+            bias is None or len(bias.shape) == 1
+        ):
+            units = layer.weight("kernel").shape[1]
+            config: Config = {"units": units, "use_bias": bias is not None}
+            return [dataclasses.replace(chain[0], class_name="Dense", config=config), *chain[1:]]
+        config = {
+            "equation": f"{of_x},{of_y}->{wanted}",
+            "bias_axes": "".join(sorted(str(along).translate(called), key=wanted.find))
+            if along else None,
+        }  # fmt: skip
+        return [dataclasses.replace(chain[0], config=config), *chain[1:]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Projection:
+    """x . kernel + bias; the kernel is the product's right factor."""
+
+    product: Multiplied
+    x: str
+    kernel: Tensor
+    bias: Tensor | None
+
+    @property
+    def ranks(self) -> tuple[int, int]:
+        """How many axes x and the kernel have."""
+        return len(self.product.left_axes), len(self.product.right_axes)
+
+
+def projection(tensor: str, view: View, *, split: bool = False) -> Projection | None:
+    """The product of a tensor and a constant that ``tensor`` is, with what is added to it."""
+    bias, node = None, view.producer(tensor)
+    if node is not None and node.op in ("AddV2", "BiasAdd"):
+        for value, addend in (node.inputs, node.inputs[::-1]):
+            constant = view.constant(addend)
+            if constant is not None and constant.root.shape:
+                tensor, bias = value, constant.root
+                break
+        else:
+            return None
+    found = product_at(tensor, view, split=split)
+    if found is None:
+        return None
+    if view.constant(found.left) is not None:
+        found = found.turned()
+    kernel = view.constant(found.right)
+    if kernel is None or view.constant(found.left) is not None:
+        return None
+    if not kernel.root.dtype.is_floating or (bias and not bias.dtype.is_floating):
+        return None
+    return Projection(found, found.left, kernel.root, bias)
+
+
+def _bias_axes(bias: tuple[int, ...], wanted: str, made: Dims) -> str | None:
+    """The axes of the result along which the bias differs; None where it is no such bias.
+
+    It has all axes from the first of these on.
+    """
+    if made is None or not 0 < len(bias) < len(made):
+        return None
+    behind = list(zip(wanted, made, strict=True))[-len(bias) :]
+    if any(size not in (1, length) for size, (_, length) in zip(bias, behind, strict=True)):
+        return None
+    return "".join(
+        letter
+        for k, (size, (letter, _)) in enumerate(zip(bias, behind, strict=True))
+        if size != 1 or k == 0 or behind[k][1] == 1
+    )

@@ -15,9 +15,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from modelfmt import dtypes
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import parse_input
 from modelfmt.graphs.view import View
+from modelfmt.layers.products import is_layout
 
 if TYPE_CHECKING:
     from modelfmt.layers.recogniser import Recognised
@@ -29,6 +31,9 @@ _HEEDING = {
     "GlobalAveragePooling1D", "Attention", "AdditiveAttention", "MultiHeadAttention", "Softmax",
     "GroupQueryAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "RNN",
 }  # fmt: skip
+
+#: Of how many inputs they heed the masks, where not of all.
+_HEEDED = {"Attention": 2, "AdditiveAttention": 2}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,25 +87,30 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
     by_tensor = {
         tensor: item for item in found for tensor, index in item.yields().items() if not index
     }
+    heeded: set[tuple[str, str]] = set()
     for item in found:
-        mask = item.claim.mask
-        if mask is None:
-            continue
-        source = mask_source(mask, view)
-        maker = _maker(item.claim.inputs[0], by_tensor, view)
-        if source is None or maker is None or not _makes(maker, source, view):
-            raise UnrecognisedGraphError(
-                f'no layer makes the mask "{mask}" and hands it on',
-                nodes=[parse_input(mask).node],
-            )
-        if source.class_name == "Embedding":
-            config = {**maker.claim.config, "mask_zero": True}
-            maker.claim = dataclasses.replace(maker.claim, config=config)
+        for mask, masked in item.claim.heeded().items():
+            source = mask_source(mask, view)
+            makers = [
+                (tensor, maker) for tensor in masked
+                if (maker := _maker(tensor, by_tensor, view)) is not None
+                and source is not None and _makes(maker, source, view)
+            ]  # fmt: skip
+            if source is None or not makers:
+                raise UnrecognisedGraphError(
+                    f'no layer makes the mask "{mask}" and hands it on',
+                    nodes=[parse_input(mask).node],
+                )
+            for tensor, maker in makers:
+                heeded.add((item.tensor, tensor))
+                if source.class_name == "Embedding":
+                    config = {**maker.claim.config, "mask_zero": True}
+                    maker.claim = dataclasses.replace(maker.claim, config=config)
     for item in found:
-        if item.claim.mask is None and item.claim.lengths is None and _heeds(item):
-            if "mask" in item.claim.arguments:
-                continue
-            for tensor in item.claim.inputs:
+        if item.claim.lengths is None and "mask" not in item.claim.arguments and _heeds(item):
+            for tensor in item.claim.inputs[: _HEEDED.get(item.codec.class_name)]:
+                if (item.tensor, tensor) in heeded:
+                    continue
                 maker = _maker(tensor, by_tensor, view)
                 if maker is not None and _masks(maker):
                     raise UnrecognisedGraphError(
@@ -155,3 +165,32 @@ def _uncast(tensor: str, view: View) -> str:
     while (node := view.producer(tensor)) is not None and node.op == "Cast":
         tensor = view.resolve(node.inputs[0])
     return view.resolve(tensor)
+
+
+def shown_steps(tensor: str, view: View) -> tuple[str, str] | None:
+    """x and the mask (batch, time), of x with 0 where the mask hides it."""
+    node = view.producer(tensor)
+    if node is not None and node.op == "SelectV2":
+        other = view.producer(node.inputs[2])
+        if view.scalar(node.inputs[2]) == 0 or (other is not None and other.op == "ZerosLike"):
+            mask = mask_of_steps(node.inputs[0], view)
+            return None if mask is None else (view.resolve(node.inputs[1]), mask)
+    for x, marked in (node.inputs, node.inputs[::-1]) if node and node.op == "Mul" else ():
+        mask = mask_of_steps(marked, view)
+        if mask is not None:
+            return view.resolve(x), mask
+    return None
+
+
+def mask_of_steps(tensor: str, view: View) -> str | None:
+    """The mask (batch, time) that is spread out over the features."""
+    node = view.producer(tensor)
+    spread = False
+    while node is not None and (node.op == "Cast" or is_layout(node, view)):
+        spread = spread or node.op != "Cast"
+        tensor = view.resolve(node.inputs[0])
+        kind = view.dtype(tensor)
+        if len(view.shape(tensor) or ()) == 2 and kind is dtypes.bool_:
+            return tensor if spread else None
+        node = view.producer(tensor)
+    return None

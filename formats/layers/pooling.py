@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,6 +11,8 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
+from modelfmt.layers.mask_recognition import mask_of_steps, shown_steps
+from modelfmt.layers.products import interior
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import canonical_channels_last, channels_last, spread, window_attrs
 from modelfmt.layers.template import Input, Match, Template, op
@@ -185,6 +188,28 @@ class GlobalAveragePooling1D(GlobalPooling):
             graph.op("Sum", each, self.axes(layer), keep_dims=keep) for each in (shown, count)
         )
         return [graph.op("RealDiv", total, steps)]
+
+    def roots(self) -> frozenset[str]:
+        return frozenset({self.reduction, "RealDiv"})
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        node = graph.producer(tensor)
+        if node is None or node.op != "RealDiv":
+            return super().recognise(tensor, graph)
+        total, steps = (graph.producer(i) for i in node.inputs)
+        if total is None or steps is None or total.op != "Sum" or steps.op != "Sum":
+            return None
+        summed = super().recognise(total.name, graph)
+        shown = None if summed is None else shown_steps(summed.inputs[0], graph)
+        if summed is None or shown is None or graph.ints(steps.inputs[1]) != graph.ints(
+            total.inputs[1]
+        ):
+            return None
+        x, mask = shown
+        if mask_of_steps(steps.inputs[0], graph) != mask:
+            return None
+        nodes = interior(tensor, [x, mask], graph)
+        return dataclasses.replace(summed, inputs=(x,), nodes=nodes, mask=mask)
 
 
 @register_layer

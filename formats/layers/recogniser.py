@@ -57,6 +57,20 @@ def _claims(view: View, layers_only: bool) -> list[Recognised]:
     for codec in sorted(codecs(), key=is_ours):
         for root in codec.roots():
             by_root.setdefault(root, []).append(codec)
+    owners: dict[str, str] = {}
+    while (claims := _walked(by_root, owners, view, layers_only)) is None:
+        pass
+    return claims
+
+
+def _walked(
+    by_root: Mapping[str, list[LayerCodec]], owners: dict[str, str], view: View, layers_only: bool
+) -> list[Recognised] | None:
+    """The claims, the tensors in ``owners`` being further outputs of what yields others.
+
+    None where the walk met a tensor before the layer that yields it with others: the layer is in
+    ``owners`` now, and the walk is to be taken again.
+    """
     unclaimed: dict[str, None] = {}
     order: list[Recognised] = []
     todo: list[tuple[str, list[Recognised] | None]] = [(t, None) for t in reversed(view.outputs)]
@@ -68,6 +82,7 @@ def _claims(view: View, layers_only: bool) -> list[Recognised]:
         if leaving is not None:
             order += leaving
             continue
+        tensor = owners.get(tensor, tensor)
         if tensor in entered or tensor in inputs:
             continue
         entered.add(tensor)
@@ -83,9 +98,15 @@ def _claims(view: View, layers_only: bool) -> list[Recognised]:
         else:
             following = _read(claimed)
             for item in claimed:
+                others = {other: tensor for other in item.yields() if other != tensor}
+                late = [other for other in others if other in entered and other not in owners]
+                if best is not None:
+                    owners |= others
+                    if late:
+                        return None
                 entered.update(item.yields())
-                if item.claim.mask is not None:
-                    masking |= mask_nodes(item.claim.mask, view)
+                for mask in item.claim.heeded():
+                    masking |= mask_nodes(mask, view)
         todo.append((tensor, claimed))
         todo.extend((view.resolve(i), None) for i in reversed(following))
     if unclaimed:

@@ -10,9 +10,12 @@ import pytest
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.conditionals import look
+from modelfmt.layers import recognise, write_network
 from modelfmt.layers.binding import prepared
+from modelfmt.layers.inference import inference_form
 from modelfmt.layers.registry import codec_for
-from modelfmt.network import Layer
+from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
 
 
@@ -92,3 +95,50 @@ def test_another_number_of_inputs() -> None:
 def test_unknown_score_mode() -> None:
     with pytest.raises(ConversionError, match="score_mode"):
         written(layer_of("Attention", score_mode="cosine"))
+
+
+def network(
+    class_name: str, count: int, major: int, masked: bool = False, kwargs: Any = None,
+    weights: Any = (), **config: Any,
+) -> Network:  # fmt: skip
+    names = ["q", "v", "k"][:count]
+    inputs = [
+        Layer("InputLayer", n, {"batch_shape": [None, 5 if n == "q" else 7, 6], "dtype": "float32"})
+        for n in names
+    ]
+    masks = [
+        Layer("Masking", f"m{n}", {"mask_value": 0.0}, calls=[Call([Ref(n)])]) for n in names
+    ] if masked else []
+    held = layer_of(class_name, *weights).weights
+    call = Call([Ref(f"m{n}" if masked else n) for n in names], structure=True, kwargs=kwargs or {})
+    it = Layer(class_name, "it", config, held, calls=[call])
+    scores = [Ref("it", 0, 1)] if (kwargs or {}).get("return_attention_scores") else []
+    made = Network("model", layers=[*inputs, *masks, it], inputs=[Ref(n) for n in names],
+                   outputs=[Ref("it"), *scores])  # fmt: skip
+    made.keras_major = major
+    return made
+
+
+FORMS: list[tuple[str, dict[str, Any]]] = [
+    ("Attention", {}), ("Attention", {"weights": ("scale",), "use_scale": True}),
+    ("Attention", {"weights": ("concat_score_weight",), "score_mode": "concat"}),
+    ("Attention", {"weights": ("scale", "concat_score_weight"), "score_mode": "concat"}),
+    ("AdditiveAttention", {"use_scale": False}), ("AdditiveAttention", {"weights": ("scale",)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("class_name", "config"), FORMS)
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("flag", [None, "use_causal_mask", "return_attention_scores"])
+def test_law(
+    class_name: str, config: Any, count: int, major: int, masked: bool, flag: str | None
+) -> None:
+    made = network(class_name, count, major, masked, {flag: True} if flag else {}, **config)
+    graph = GraphBuilder()
+    graph.keras_major = major
+    write_network(made, graph)
+    found = recognise(look(graph), layers_only=True)
+    assert inference_form(found) == inference_form(made)
+    assert found.layer("it").calls[0].kwargs == made.layer("it").calls[0].kwargs

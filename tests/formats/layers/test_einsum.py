@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.conditionals import look
 from modelfmt.layers import write_network
-from modelfmt.layers.einsum import split_equation, write_einsum
+from modelfmt.layers.einsum import EinsumDense, split_equation, write_einsum
 
 CASES: list[tuple[str, Any, Any, Any]] = [
     ("ab,bc->ac", (None, 4), (4, 3), (None, 3)),
@@ -70,3 +72,51 @@ def test_einsum_dense(single: Any, bias: Any) -> None:
     assert graph.shape(ends[0]) == (None, None, 2, 3)
     ops = [node.op for node in graph.values()]
     assert ops.count("AddV2") == bool(bias) and ops.count("Relu") == 1
+
+
+LAWS: list[tuple[str, Any, tuple[int | None, ...], tuple[int, ...]]] = [
+    ("ab,bc->ac", "c", (None, 4), (4, 5)),
+    ("ab,cb->ac", "c", (None, 4), (5, 4)),
+    ("...x,xy->...y", "y", (None, None, 3, 4), (4, 5)),
+    ("abc,bc->ac", "c", (None, 3, 4), (3, 4)),
+    ("abc,cde->abde", "de", (None, 3, 4), (4, 2, 5)),
+    ("abc,cde->abde", "d", (None, 3, 4), (4, 2, 5)),
+    ("abc,cde->abde", "e", (None, None, 4), (4, 2, 5)),
+    ("abcd,cde->abe", "e", (None, None, 3, 4), (3, 4, 5)),
+    ("abc,cde->adbe", "de", (None, None, 4), (4, 2, 5)),
+    ("abc,cbd->abd", "bd", (None, 3, 4), (4, 3, 5)),
+    ("ab...,bc->ac...", "c", (None, 4, 2, 3), (4, 5)),
+    ("abc,bd->adc", "d", (None, 3, 4), (3, 5)),
+]
+
+
+@pytest.mark.parametrize(("equation", "axes", "x", "kernel"), LAWS)
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize("biased", [False, True])
+def test_law(
+    law: Any, equation: str, axes: str, x: Any, kernel: Any, activation: str, biased: bool
+) -> None:
+    of_x, of_y, wanted = split_equation(equation, len(x), len(kernel))
+    sizes = dict(zip(of_x + of_y, (*x, *kernel), strict=True))
+    behind = wanted[min(wanted.index(a) for a in axes) :]
+    weights = {"kernel": kernel}
+    if biased:
+        weights["bias"] = tuple(sizes[a] if a in axes else 1 for a in behind)
+    config = {
+        "equation": equation, "bias_axes": axes if biased else None, "activation": activation,
+        "output_shape": [sizes[a] for a in wanted[1:]],
+    }  # fmt: skip
+    form = law("EinsumDense", config, [x], **weights)
+    assert form[0].class_name in ("EinsumDense", "Dense")
+
+
+@pytest.mark.parametrize("kernel", [(16, 3), (4, 4, 3)])
+def test_a_dense_after_flatten_is_no_product_of_three_axes(kernel: Any) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 4, 4))
+    table = graph.const(np.ones(kernel), float32, "kernel")
+    rows = graph.op("Reshape", table, [16, 3]) if len(kernel) == 3 else table
+    made = graph.op("MatMul", graph.op("Reshape", x, [-1, 16]), rows)
+    graph.op("Identity", made)
+    claim = EinsumDense().recognise(made, look(graph))
+    assert (claim is not None) == (len(kernel) == 3)
