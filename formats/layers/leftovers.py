@@ -8,10 +8,11 @@ large for a config become weights of a layer that holds them.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from modelfmt.dtypes import DType
-from modelfmt.errors import MissingError
-from modelfmt.graph import Dims, Node, tensor_name
+from modelfmt.errors import MissingError, UnrecognisedGraphError
+from modelfmt.graph import Dims, Node, parse_input, tensor_name
 from modelfmt.graphs.view import View
 from modelfmt.layers.assembling import Recognised
 from modelfmt.layers.codec import Claim
@@ -44,17 +45,47 @@ class Operated(Recognised):
         return list(self.step.specs)
 
 
-def leftover(tensor: str, view: View) -> list[Recognised]:
+def leftover(
+    tensor: str, view: View, majors: Sequence[int] = _MAJORS
+) -> list[Recognised]:
     """The claims, inputs first, of the node behind a tensor; none where it cannot be said."""
     node = view.producer(tensor)
     if node is None:
         return []
-    for major in _MAJORS:
+    for major in majors:
         for outputs in readings(node, view):
             found = _claimed(node, outputs, view, major)
             if found:
                 return found
     return []
+
+
+def operations_of(view: View, major: int) -> list[Recognised]:
+    """The claims, inputs first, of a graph that is nothing but operations of Keras ``major``.
+
+    Raises:
+        UnrecognisedGraphError: it has no words for a node.
+    """
+    order: list[Recognised] = []
+    inputs, entered = set(view.inputs), set[str]()
+    todo: list[tuple[str, list[Recognised] | None]] = [(t, None) for t in reversed(view.outputs)]
+    while todo:
+        tensor, leaving = todo.pop()
+        if leaving is not None:
+            order += leaving
+            continue
+        if tensor in entered or tensor in inputs:
+            continue
+        found = leftover(tensor, view, (major,))
+        if not found:
+            node = parse_input(tensor).node
+            raise UnrecognisedGraphError(f"no words for {view.graph[node].op}", nodes=[node])
+        made = {output for item in found for output in item.yields()}
+        entered |= made
+        todo.append((tensor, found))
+        reads = [view.resolve(t) for item in found for t in item.claim.read()]
+        todo.extend((t, None) for t in reversed(reads) if t not in made)
+    return order
 
 
 def _claimed(node: Node, outputs: list[Said], view: View, major: int) -> list[Recognised]:

@@ -3,6 +3,7 @@
     activations   hard_sigmoid, leaky_relu, ...   composed (SPELLED), or scaled weights in gates
     classes       ThresholdedReLU -> ReLU; MaxoutDense, Highway, Merge: see migration.py
     arguments     time_major: see time_major.py
+    operations    keras.ops <-> TFOpLambda: see translating.py
 
 What cannot be said so is refused by name when the config is written (``dialects.specialise``).
 """
@@ -77,6 +78,8 @@ def legalise(network: Network, major: int) -> Network:
     Raises:
         ConversionError: what only looks as if it could be said.
     """
+    from modelfmt.layers.translating import translate  # which knows the activations, as SPELLED
+
     if major == 3:
         put_batch_first(network)
     for layer in list(network.layers):
@@ -90,6 +93,7 @@ def legalise(network: Network, major: int) -> Network:
         scale_gates(layer, major)
         _spell(network, layer, major)
         layer.class_name, layer.config = _renamed(layer.class_name, layer.config, major)
+    translate(network, major)
     return network
 
 

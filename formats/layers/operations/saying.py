@@ -12,6 +12,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
+from modelfmt.layers.codec import tensor_names
 from modelfmt.layers.operations.table import REQUIRED, Operation, spellings
 from modelfmt.network import Config, Layer
 
@@ -93,7 +94,9 @@ def _named(row: Operation, values: Sequence[Any]) -> list[tuple[str, Any, Any]] 
     """Name, default and value of each argument that the row has; None where one that it lacks
     has a value of its own.
     """
-    found = []
+    found: list[tuple[str, Any, Any]] = []
+    if len(values) != len(row.parameters):
+        return None
     for (name, default), value in zip(row.parameters, values, strict=True):
         if not name.startswith("_"):
             found.append((name, default, value))
@@ -119,6 +122,8 @@ def _as_class(row: Operation, values: Sequence[Any]) -> Spelled | None:
     if row.variadic:
         args = list(args[0])
     config = {n: _literal(v) for n, d, v in built if d is REQUIRED or not _same(v, d)}
+    if tensor_names(config):
+        return None  # a constructor takes no tensors
     return Spelled(row.name, config, args, {})
 
 

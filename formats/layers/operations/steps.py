@@ -77,6 +77,16 @@ class Steps:
         self._graph.keras_major = major
         self._written: dict[str, str] = {}
 
+    @property
+    def graph(self) -> GraphBuilder:
+        """The graph in which the steps are tried out."""
+        return self._graph
+
+    def declare(self, tensors: Sequence[str]) -> None:
+        """Give tensors that will be read their places, in this order."""
+        for tensor in tensors:
+            self._for_graph(TensorName(tensor))
+
     def spec(self, tensor: str) -> tuple[str, Dims]:
         """The dtype and shape of what a step yields."""
         name = self._written[tensor]

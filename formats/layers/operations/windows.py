@@ -92,6 +92,11 @@ for tf_op, function in (("MaxPool", "max_pool"), ("AvgPool", "avg_pool")):
     )
 
 
+def _alone(sizes: list[int]) -> int | list[int]:
+    """One number for all axes where it will do: some of Keras' operations want no list."""
+    return sizes[0] if len(set(sizes)) == 1 else sizes
+
+
 def _window(r: Reading, name: str) -> tuple[list[int], bool]:
     """A window or stride along the axes in between, and whether channels come first."""
     sizes = [int(v) for v in r.attr(name)]
@@ -176,8 +181,8 @@ def _read_conv(r: Reading) -> Said:
         x, padding = r.say("Pad", x, None, pairs), "VALID"
     deep = r.op == "DepthwiseConv2dNative"
     form = "channels_first" if first else None
-    made = r.say("DepthwiseConv" if deep else "Conv", x, kernel, strides, padding.lower(), form,
-                 dilation)  # fmt: skip
+    made = r.say("DepthwiseConv" if deep else "Conv", x, kernel, _alone(strides), padding.lower(),
+                 form, _alone(dilation))  # fmt: skip
     if first:
         return made
     function = {
