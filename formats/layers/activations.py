@@ -15,7 +15,7 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec, longest
-from modelfmt.layers.functions import WRITTEN
+from modelfmt.layers.functions import WRITTEN, written_function
 from modelfmt.layers.legalise import SPELLED
 from modelfmt.layers.likeness import ROOTS, claim_of
 from modelfmt.layers.parts import names_of_parts, part
@@ -236,4 +236,5 @@ class Activation(LayerCodec):
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         """By its nodes as Keras writes them, or by what they compute."""
         spelled = super().recognise(tensor, graph)
-        return longest(spelled, claim_of(self.class_name, tensor, graph))
+        told = claim_of(self.class_name, tensor, graph)
+        return longest(spelled, told, written_function(tensor, graph))

@@ -196,7 +196,7 @@ def _product(cut: Cut) -> Claim | None:
         if any(not shape or math.prod(shape) > MOST_ELEMENTS for shape in shapes.values()):
             return None
         random = np.random.default_rng(0)
-        values = {i: random.normal(size=shape) for i, shape in shapes.items() if shape}
+        values = {i: random.normal(0, 50, shape) for i, shape in shapes.items() if shape}
         y = cut.run([values[i] for i in cut.inputs])
         if y is None:
             continue

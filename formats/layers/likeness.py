@@ -140,11 +140,11 @@ def _points(numbers: list[float]) -> Array:
     bends += [a * b for a, b in itertools.combinations(bends[:6], 2)]
     bends += [a / b for a, b in itertools.permutations(bends[:6], 2) if b]
     near = np.array([0.0, *bends, *(-b for b in bends)])
-    near = near[np.abs(near) < 1e4]
+    near = np.unique(near[np.abs(near) < 1e4])
     points = np.concatenate([
         far, -far, np.linspace(-12, 12, 97), near, near - 1e-3, near + 1e-3, near - 1, near + 1
     ])  # fmt: skip
-    return np.unique(points[np.abs(points) < 80])
+    return np.unique(points)
 
 
 def _sigmoid(x: Array) -> Any:

@@ -238,7 +238,8 @@ def _bent(tensor: str, view: View) -> Claim | None:
         if len(sizes) != axes or math.prod(sizes) > MOST_ELEMENTS:
             return None
         random = np.random.default_rng(0)
-        x = random.normal(0, 2, (2, *(size if size > 1 else 3 for size in sizes)))
+        tried = (4, *(size if size > 1 else 3 for size in sizes))
+        x = random.normal(0, 1, tried) * 10.0 ** random.uniform(-2, 3, tried)
         # max(x, alpha * x) is one as long as alpha is not above 1.
         highest = 3.0 if (stored.numpy() > 1).any() else 1.0
         alpha = random.uniform(0.0, highest, sizes)

@@ -62,13 +62,15 @@ def _seen(layer: Layer, name: str, sizes: Sequence[int], graph: GraphBuilder) ->
 
 
 def _with_axes(layer: Layer, shape: Dims) -> Layer:
-    """With one spelling for the axes; weights along several keep their order."""
-    axis = layer.config["axis"]
-    if shape is not None and isinstance(axis, list) and len(axis) > 1 and layer.weights:
-        axis = [k % len(shape) for k in axis]
-    else:
-        axis = normal_axes(axis, shape)
-    return dataclasses.replace(layer, config={**layer.config, "axis": axis})
+    """With one spelling for the axes: sorted, the weights shaped so, as they are seen."""
+    axis, weights = normal_axes(layer.config["axis"], shape), dict(layer.weights)
+    if shape is not None and isinstance(axis, list):
+        for name, weight in weights.items():
+            sizes = [shape[k] for k in axis]
+            known = tuple(size for size in sizes if size is not None)
+            if len(known) == len(sizes) and math.prod(known) == weight.size:
+                weights[name] = weight.reshaped(known)
+    return dataclasses.replace(layer, config={**layer.config, "axis": axis}, weights=weights)
 
 
 @register_layer
@@ -147,12 +149,8 @@ class LayerNormalization(LayerCodec):
 def _along(
     axes: tuple[int, ...], named: Mapping[str, int], trial: Trial, config: Config
 ) -> Claim:
-    """The claim of a normalization along ``axes``, in the order in which gamma has them."""
+    """The claim of a normalization along ``axes``, with weights shaped in their order."""
     shape, cut = trial.x.shape, trial.cut
-    for order in itertools.permutations(axes):
-        if not named or cut.weights[0].shape == tuple(shape[k] for k in order):
-            axes = order
-            break
     sizes = tuple(shape[k] for k in axes)
     last = len(shape) - 1
     axis: Any = list(axes) if len(axes) > 1 else -1 if axes[0] == last else axes[0]

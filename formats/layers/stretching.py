@@ -41,6 +41,8 @@ _PRODUCTS = frozenset({
     "Conv2DBackpropInput", "Conv3DBackpropInputV2",
 })  # fmt: skip
 _MOST_CHANNELS = 1 << 16
+#: What stands between x and y; what scales and offsets are computed from may be anything.
+_LINEAR = {*ROOTS, "Neg", "Cast", "DivNoNan"}
 
 
 def stretched(tensor: str, view: View) -> Claim | None:
@@ -55,10 +57,8 @@ def stretched(tensor: str, view: View) -> Claim | None:
 
 
 def _parts(tensor: str, view: View) -> Iterator[Cut]:
-    from modelfmt.ops.numbers import ELEMENTWISE
-
     for cut in cuts(view, tensor):
-        if not cut.ops <= {*ELEMENTWISE, "BatchNormWithGlobalNormalization"} or not cut.is_chain:
+        if not cut.ops <= _LINEAR or not cut.is_chain:
             return
         sizes = {weight.size for weight in cut.weights}
         if len(sizes) != 1 or cut.escapes or len(cut.weights) > 8:
@@ -102,7 +102,8 @@ def _sample(cut: Cut, axis: int) -> tuple[Array, list[int]]:
     # With 2 channels the other axes are longer, or any of them might be the channels'.
     if sizes[axis] == 2:
         sizes = [3 if k != axis and size > 1 else size for k, size in enumerate(sizes)]
-    x = np.random.default_rng(0).normal(0.5, 1.0, sizes)
+    random = np.random.default_rng(0)
+    x = random.normal(0.5, 1.0, sizes) * 10.0 ** random.uniform(-1, 3, sizes)
     return x, [size if k == axis else 1 for k, size in enumerate(sizes)]
 
 

@@ -9,8 +9,9 @@ import pytest
 from modelfmt.dtypes import float32
 from modelfmt.errors import MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers import write_network
-from modelfmt.layers.functions import WRITTEN
+from modelfmt.layers.functions import WRITTEN, written_function
 
 
 def written(name: str, shape: Any) -> Any:
@@ -45,3 +46,17 @@ def test_layers_end_with_them(single: Any, name: str) -> None:
     graph = GraphBuilder()
     ends = write_network(network, graph)
     assert graph.shape(ends[0]) == (None, 3 if name == "glu" else 6)
+
+
+@pytest.mark.parametrize("shape", [(None, 4), (None, None, 4), (2, 3, 6)], ids=str)
+@pytest.mark.parametrize("name", sorted(WRITTEN))
+def test_they_are_recognised(law: Any, name: str, shape: Any) -> None:
+    (form,) = law("Activation", {"activation": name}, [shape])
+    assert form.config == {"activation": name}
+
+
+def test_a_gate_by_the_first_half_is_none() -> None:
+    graph = GraphBuilder()
+    first, second = graph.ops("Split", -1, graph.placeholder("x", float32, (None, 4)), num_split=2)
+    y = graph.op("Mul", second, graph.op("Sigmoid", first))
+    assert written_function(y, View(graph)) is None

@@ -148,3 +148,11 @@ def test_a_sum_with_the_input_is_none() -> None:
 def test_a_weight_along_several_axes_is_none(seen: list[int]) -> None:
     with pytest.raises(UnrecognisedGraphError, match="Mul"):
         read(lambda op, x, v: op("Mul", x, v["gamma"]), (None, 2, 2), seen=seen)
+
+
+def test_what_is_linear_near_zero_only_is_none() -> None:
+    """relu6(x + bias + 3) is a line for small x, and hard_sigmoid is no BatchNormalization."""
+    def spell(op: Any, x: str, v: Vectors) -> str:
+        return str(op("RealDiv", op("Relu6", op("AddV2", op("BiasAdd", x, v["gamma"]), 3.0)), 6.0))
+
+    assert [layer.class_name for layer in read(spell)] == ["BatchNormalization", "Activation"]
