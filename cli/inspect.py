@@ -1,4 +1,4 @@
-"""Commands that look at one file: dump, check."""
+"""Commands that look at one file: dump, check, audit."""
 
 from __future__ import annotations
 
@@ -81,4 +81,34 @@ def check(
         if not findings and not quiet:
             typer.echo(f"{path}: nothing found", err=True)
     if findings:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def audit(
+    path: Annotated[str, typer.Argument(help="A model file, or a Keras config.")],
+    from_kind: From = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what a framework would run or open if it loaded this file; exit status 1 if anything.
+
+    Nothing is imported, unpickled or run. A file without findings may still compute anything.
+    """
+    risks = guarded(debug, lambda: modelfmt.audit(path, kind=from_kind))
+    if as_json:
+        from dataclasses import asdict
+
+        found = [{**asdict(risk), "where": path} for risk in risks]
+        typer.echo(json.dumps({"path": path, "findings": found}))
+    else:
+        from modelfmt.cli.render import table
+
+        rows = [[risk.severity, risk.rule, f"{risk}"] for risk in risks]
+        for line in table(rows, indent="") if rows else ():
+            typer.echo(line)
+        if not risks and not quiet:
+            typer.echo(f"{path}: nothing found", err=True)
+    if risks:
         raise typer.Exit(1)

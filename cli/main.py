@@ -32,6 +32,7 @@ COMMANDS = {
     "dump": Entry("inspect", "Tell what is in a model file: inputs, outputs, layers, tensors."),
     "diff": Entry("compare", "Tell what differs between two model files."),
     "check": Entry("inspect", "Look for damage; exit status 1 if there is any."),
+    "audit": Entry("inspect", "Tell what would run or be opened if a framework loaded a file."),
     "convert": Entry("conversion", "Convert a model file into another kind."),
     "verify": Entry("conversion", "Run two model files on equal inputs, and compare."),
     "extract": Entry("parts", "Take a model file apart, or take tensors or a subgraph out."),

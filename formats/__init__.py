@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modelfmt.network import Layer as Layer
     from modelfmt.network import Network as Network
     from modelfmt.surgery.assemble import assemble as assemble
+    from modelfmt.surgery.audit import audit as audit
     from modelfmt.surgery.check import check as check
     from modelfmt.surgery.convert import convert as convert
     from modelfmt.surgery.custom import load_custom as load_custom
@@ -47,6 +48,7 @@ _HOMES = {
     "Node": "modelfmt.graph",
     "Tensor": "modelfmt.tensor",
     "assemble": "modelfmt.surgery.assemble",
+    "audit": "modelfmt.surgery.audit",
     "check": "modelfmt.surgery.check",
     "convert": "modelfmt.surgery.convert",
     "diff": "modelfmt.surgery.diff",

@@ -146,6 +146,10 @@ class ArchiveReader:
         """Names of all members in the order of the directory; folders end with a slash."""
         return list(self._infos)
 
+    def is_link(self, name: str) -> bool:
+        """Whether a member says that it is a symbolic link of Unix."""
+        return (self._info(name).external_attr >> 28) == 0xA
+
     def member(self, name: str) -> FileSpan | bytes:
         """A member's data: a span of the file if it is stored, else decompressed bytes.
 

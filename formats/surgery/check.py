@@ -49,7 +49,7 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> Findings:
             storage/isolated.py for the limits.
     """
     path = os.fspath(path)
-    if _holds_hdf5(path, kind):
+    if holds_hdf5(path, kind):
         findings = Findings()
         found, findings.notes = read_isolated(_examined, path, kind)
         findings += found
@@ -57,7 +57,7 @@ def check(path: str | os.PathLike[str], *, kind: str | None = None) -> Findings:
     return examine(path, kind)
 
 
-def _holds_hdf5(path: str, kind: str | None) -> bool:
+def holds_hdf5(path: str, kind: str | None) -> bool:
     """Whether libhdf5 would have to do with it, by kind or first bytes; it is not asked.
 
     HDF5 itself, a zip, or the JSON that names shards.

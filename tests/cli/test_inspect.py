@@ -45,3 +45,14 @@ def test_check_says_where_and_what(tmp_path: Path) -> None:
     status, text = run("check", str(broken), "--json")
     found = json.loads(text)
     assert status == 1 and len(found["findings"]) == 2 and found["notes"] == []
+
+
+def test_audit(tmp_path: Path) -> None:
+    graph = tmp_path / "g.pbtxt"
+    graph.write_text('node { name: "x" op: "PyFunc" }\n')
+    status, text = run("audit", str(graph))
+    assert status == 1 and text.startswith(f'high  op  {graph}, node "x": PyFunc; calls')
+    report = json.loads(run("audit", str(graph), "--json")[1])
+    assert report["findings"][0]["severity"] == "high"
+    graph.write_text('node { name: "x" op: "NoOp" }\n')
+    assert run("audit", str(graph)) == (0, "")

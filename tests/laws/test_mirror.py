@@ -13,6 +13,7 @@ EXEMPT = {
     "cli/conversion.py": "tests/cli/test_main.py",
     "formats/__main__.py": "tests/cli/test_main.py",
     "formats/ops/opage_rows.py": "tests/formats/ops/test_opages.py",  # rows of opages
+    "formats/ops/opname_rows.py": "tests/formats/surgery/test_audit_ops.py",  # rows of audit_ops
     "formats/ops/opdef_rows.py": "tests/formats/ops/test_opdefs.py",  # rows of opdefs
     # Rules of shapes, each family beside the others; one table tests them all.
     "formats/ops/shape_arrange.py": "tests/formats/ops/test_shapes.py",
