@@ -18,6 +18,7 @@ from modelfmt.layers.codec import Claim, LayerCodec, TensorName
 from modelfmt.layers.naming import layer_names, scope_of
 from modelfmt.layers.recurrent.lengths import mask_of_lengths
 from modelfmt.layers.recurrent.steps import steps_of
+from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
 
 
@@ -76,7 +77,8 @@ def assemble(
     network = Network(name, layers=[layer for layer, _ in inputs])
     made: dict[str, Ref] = {tensor: Ref(layer.name) for layer, tensor in inputs}
     names = layer_names(found, view)
-    shared = _shared_layers(found, names, {layer.name for layer in network.layers})
+    taken = {layer.name for layer in network.layers}
+    shared = _shared_layers(found, names, taken)
     network.layers += shared.values()
     for item in found:
         layer = shared[item.sharing_key]
@@ -86,15 +88,33 @@ def assemble(
             steps = steps_of(view.resolve(item.claim.inputs[0]), view)
             more, call.kwargs["mask"] = mask_of_lengths(call.inputs[0], seen, steps, layer.name)
             network.layers += more
+        for stage in item.claim.before:
+            call.inputs[:1] = [_staged(stage, call.inputs[0], layer.name, taken, network)]
         for tensor, index in item.yields().items():
             made[tensor] = Ref(layer.name, len(layer.calls), index)
         layer.calls.append(call)
+        for stage in item.claim.after:
+            made[item.tensor] = _staged(stage, made[item.tensor], layer.name, taken, network)
     network.inputs = [made[tensor] for _, tensor in inputs]
     network.outputs = [made[tensor] for tensor in view.outputs]
-    scopes = {made[item.tensor].layer: scope_of(item) for item in found}
+    scopes = {
+        shared[item.sharing_key].name: scope_of(item) for item in found if not item.claim.after
+    }
     _fuse_activations(network, scopes)
     network.layers = model_order(network)
     return network
+
+
+def _staged(
+    stage: tuple[str, Config], source: Ref, beside: str, taken: set[str], network: Network
+) -> Ref:
+    """Another layer of the same claim, named after the layer that it stands beside."""
+    class_name, config = stage
+    bare = Layer(class_name, _unused(f"{beside}_{class_name.lower()}", taken, {}), dict(config))
+    whole = dataclasses.replace(bare, config=codec_for(bare).completed(bare.config, {}))
+    whole.calls = [Call([source])]
+    network.layers.append(whole)
+    return Ref(whole.name)
 
 
 def _call(item: Recognised, made: Mapping[str, Ref], view: View) -> Call:

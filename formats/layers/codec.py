@@ -52,6 +52,9 @@ class Claim:
         args: the call's positional arguments, a TensorName for each tensor, where they are
             anything but ``inputs``; ``kwargs`` the others, alike.
         masks: further masks that the layer heeds, each with the inputs of which it may be.
+        scope: in which the layer stands, where its nodes' own scope does not tell.
+        before, after: layers without weights that stand before and after this one and take and
+            yield one tensor: (class name, config) of each, in order. Their nodes are among these.
     """
 
     inputs: tuple[str, ...]
@@ -65,6 +68,9 @@ class Claim:
     args: Sequence[Any] | None = None
     kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     masks: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    scope: str | None = None
+    before: tuple[tuple[str, Config], ...] = ()
+    after: tuple[tuple[str, Config], ...] = ()
 
     def read(self) -> tuple[str, ...]:
         """All tensors that the call takes."""

@@ -10,9 +10,10 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
-from modelfmt.layers.codec import Derived
+from modelfmt.layers.codec import Claim, Derived
 from modelfmt.layers.convolving import convolve
 from modelfmt.layers.extents import extent, packed, target
+from modelfmt.layers.peeling import Peeled, held, peeled
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import (
     DATA_FORMAT,
@@ -22,10 +23,16 @@ from modelfmt.layers.spatial import (
     spread,
     window_attrs,
 )
-from modelfmt.layers.template import Hole, Input, Match, Template, Weight, one_of, only, op
+from modelfmt.layers.template import Input, Template, Weight, one_of, only, op
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 _KERNEL = Weight("kernel")
+#: What a convolution may end in, beside the op itself.
+_ENDS = frozenset({
+    "BiasAdd", "AddV2", "Squeeze", "Reshape", "Transpose", "BatchToSpaceND", "StridedSlice",
+    "ConcatV2",
+})  # fmt: skip
 
 
 def _filters(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
@@ -36,43 +43,21 @@ def _kernel_size(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
     return list(shapes["kernel"][:-2])
 
 
-def _convolved(rank: int, place: int = 1) -> Template:
-    """A convolution without groups; over three axes without dilation, which no CPU runs.
-
-    Over one axis the other one of the op is put in at ``place``.
-    """
+def _convolved(rank: int) -> Template:
+    """A convolution without groups; over three axes without dilation, which no CPU runs."""
     x = Input(rank=rank + 2)
     if rank == 1:
-        return _widened(x, place, **window_attrs(1, "strides", "dilations"))
+        attrs = window_attrs(1, "strides", "dilations")
+        conv = op("Conv2D", op("ExpandDims", x, 1), op("ExpandDims", _KERNEL, 0), **attrs)
+        return op("Squeeze", conv, squeeze_dims=[1])
     if rank == 2:
         return op("Conv2D", x, _KERNEL, **window_attrs(2, "strides", "dilations"))
     plain = op("Conv3D", x, _KERNEL, **window_attrs(3, "strides"), dilations=[1] * 5)
     return only(plain, dilation_rate=[1, 1, 1])
 
 
-def _widened(x: Template, place: int, **attrs: Any) -> Template:
-    # What reads a graph sees through the ExpandDims of a constant.
-    kernel = one_of(op("ExpandDims", _KERNEL, 0), _KERNEL)
-    conv = op("Conv2D", op("ExpandDims", x, place), kernel, **attrs)
-    return op("Squeeze", conv, squeeze_dims=[place])
-
-
-def _blocked(rank: int, place: int = 1) -> Template:
-    """A dilation as tf.nn.convolution spells it: batches of blocks, padded before."""
-    blocks = op("SpaceToBatchND", Input(rank=rank + 2), Hole("rate"), Hole("paddings"))
-    attrs: dict[str, Any] = {"padding": "VALID", "strides": [1] * max(4, rank + 2)}
-    if rank == 1:
-        inner = _widened(blocks, place, data_format="NHWC", **attrs)
-    elif rank == 2:
-        inner = op("Conv2D", blocks, _KERNEL, data_format=DATA_FORMAT, **attrs)
-    else:
-        inner = op("Conv3D", blocks, _KERNEL, data_format="NDHWC", **attrs)
-    return op("BatchToSpaceND", inner, Hole("rate_back"), Hole("crops"))
-
-
 def _biased(inner: Template, **attrs: Any) -> Template:
-    bias = Weight("bias")
-    return one_of(op("BiasAdd", inner, bias, **attrs), op("AddV2", inner, bias), inner)
+    return one_of(op("BiasAdd", inner, Weight("bias"), **attrs), inner)
 
 
 class ConvolutionCodec(ActivatedCodec):
@@ -83,6 +68,9 @@ class ConvolutionCodec(ActivatedCodec):
 
     rank: ClassVar[int]
     optional_weights = {"bias": "use_bias"}
+    #: The ops that may be in the middle, and whether one that mixes the channels follows.
+    middles: ClassVar[frozenset[str]] = frozenset()
+    mixed: ClassVar[bool] = False
     #: The config entries with a size for each axis.
     sized: ClassVar[tuple[str, ...]] = ("kernel_size", "strides", "dilation_rate")
 
@@ -125,6 +113,57 @@ class ConvolutionCodec(ActivatedCodec):
     def convolved(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
         """The convolution of ``x`` (batch, *sizes, in), padded already where it is causal."""
         raise NotImplementedError
+
+    def roots(self) -> frozenset[str]:
+        return _ENDS | self.middles
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = peeled(graph, tensor, self.mixed)
+        if found is None or found.op not in self.middles or found.rank != self.rank:
+            return None
+        weights = self.weights_of(found, graph)
+        config = None if weights is None else self.config_of(found, weights, graph)
+        if weights is None or config is None:
+            return None
+        filters = self.filters_of(weights)
+        if found.bias is not None:
+            weights["bias"] = found.bias
+        if "bias" in weights and weights["bias"].shape != (filters,):
+            return None
+        shared = {
+            "strides": found.strides, "dilation_rate": found.dilation, "padding": found.padding,
+            "data_format": found.data_format, "use_bias": "bias" in weights,
+        }  # fmt: skip
+        before: list[tuple[str, Config]] = []
+        if found.explicit and any(map(any, found.explicit)):
+            zeros = found.explicit[0] if self.rank == 1 else found.explicit
+            before = [(f"ZeroPadding{self.rank}D", {
+                "padding": zeros, "data_format": found.data_format,
+            })]  # fmt: skip
+        after = [("Permute", {"dims": found.after})] if found.after else []
+        return Claim(
+            (found.x,), {**shared, **config}, weights, found.nodes, scope=found.scope or None,
+            before=tuple(before), after=tuple(after),
+        )  # fmt: skip
+
+    def weights_of(self, found: Peeled, graph: View) -> dict[str, Tensor] | None:
+        """The kernels, by canonical name, each in the layer's own shape."""
+        kernel = graph.constant(found.kernel)
+        if kernel is None:
+            return None
+        shape = (*found.window, *kernel.shape[-2:])
+        held_kernel = held(graph, kernel.root, shape)
+        return None if held_kernel is None else {self.weights[0]: held_kernel}
+
+    def config_of(
+        self, found: Peeled, weights: Mapping[str, Tensor], graph: View
+    ) -> Config | None:
+        """More config than every convolution has; None where the layer cannot be this one."""
+        return {}
+
+    def filters_of(self, weights: Mapping[str, Tensor]) -> int:
+        """The number of channels that come out."""
+        return weights[self.weights[0]].shape[-1]
 
 
 class Convolution(ConvolutionCodec):
@@ -200,42 +239,10 @@ class Convolution(ConvolutionCodec):
             )
         return super().write(layer, inputs, graph)
 
-    def refine(self, match: Match, graph: View) -> Match | None:
-        """Check the channels, and read a dilation that is spelled in blocks."""
-        kernel, x = match.weights["kernel"].root.shape, graph.shape(match.inputs[0])
-        axis = 1 if match.config.get("data_format") == "channels_first" else -1
-        if len(kernel) != self.rank + 2 or (x is not None and x[axis] not in (None, kernel[-2])):
-            return None
-        return match if "padding" in match.config else self._unblocked(match, graph)
-
-    def _unblocked(self, match: Match, graph: View) -> Match | None:
-        """Dilation and padding of a convolution between SpaceToBatchND and BatchToSpaceND."""
-        holes = match.holes
-        rate, paddings = graph.ints(holes["rate"]), graph.ints(holes["paddings"])
-        crops = graph.ints(holes["crops"])
-        if rate is None or paddings is None or crops is None or len(rate) != self.rank:
-            return None
-        if graph.ints(holes["rate_back"]) != rate or None in rate:
-            return None
-        # Rows are (before, after); what comes after x fills whole blocks and is cropped again, and
-        # is only known where the size of x is.
-        start, end = paddings[::2], paddings[1::2]
-        filled = [
-            None if a is None or b is None else a - b for a, b in zip(end, crops[1::2], strict=True)
-        ]
-        size = match.weights["kernel"].root.shape[: self.rank]
-        reach = [(k - 1) * (r or 1) for k, r in zip(size, rate, strict=True)]
-        for padding, base in (
-            ("valid", [0] * self.rank),
-            ("same", [total // 2 for total in reach]),
-        ):
-            after = [
-                total - b if padding == "same" else 0 for total, b in zip(reach, base, strict=True)
-            ]
-            sound = all(f in (None, a) for f, a in zip(filled, after, strict=True))
-            if start == base and not any(c != 0 for c in crops[::2]) and sound:
-                return match.also(dilation_rate=rate, padding=padding, strides=[1] * self.rank)
-        return None
+    def config_of(
+        self, found: Peeled, weights: Mapping[str, Tensor], graph: View
+    ) -> Config | None:
+        return {"groups": found.groups}
 
 
 @register_layer
@@ -243,42 +250,39 @@ class Conv1D(Convolution):
     """Conv1D.  y = activation(x * kernel + bias)
 
     Nodes: ExpandDims -> Conv2D(., ExpandDims(kernel)) -> Squeeze -> BiasAdd, after a Pad where
-           the padding is causal; groups as in ``convolving``. All else as of Convolution.
+           the padding is causal; groups as in ``convolving``; read as in ``peeling``. All else as
+           of Convolution.
     """
 
     class_name = "Conv1D"
     rank = 1
+    middles = frozenset({"Conv2D"})
     template = _biased(_convolved(1))
-    # TensorFlow counts the place from the end.
-    also_read = (
-        _biased(_convolved(1, -3)), _biased(_blocked(1, -3)), _biased(_blocked(1)),
-    )  # fmt: skip
 
 
 @register_layer
 class Conv2D(Convolution):
     """Conv2D.  y = activation(x * kernel + bias)
 
-    Nodes: Conv2D(x, kernel) -> BiasAdd(., bias); groups as in ``convolving``; read as well with
-           the dilation spelled SpaceToBatchND -> Conv2D -> BatchToSpaceND. All else as of
-           Convolution.
+    Nodes: Conv2D(x, kernel) -> BiasAdd(., bias); groups as in ``convolving``; read as in
+           ``peeling``. All else as of Convolution.
     """
 
     class_name = "Conv2D"
     rank = 2
+    middles = frozenset({"Conv2D"})
     template = _biased(_convolved(2), data_format=DATA_FORMAT)
-    also_read = (_biased(_blocked(2), data_format=DATA_FORMAT),)
 
 
 @register_layer
 class Conv3D(Convolution):
     """Conv3D.  y = activation(x * kernel + bias)
 
-    Nodes: Conv3D(x, kernel) -> BiasAdd(., bias); groups and dilation as in ``convolving``. All
-           else as of Convolution.
+    Nodes: Conv3D(x, kernel) -> BiasAdd(., bias); groups and dilation as in ``convolving``; read
+           as in ``peeling``. All else as of Convolution.
     """
 
     class_name = "Conv3D"
     rank = 3
+    middles = frozenset({"Conv3D"})
     template = _biased(_convolved(3))
-    also_read = (_biased(_blocked(3)),)

@@ -1,21 +1,22 @@
 """Convolutions of tensors, channels last, in the ops that TensorFlow runs on a CPU.
 
     over one axis     over two, of which the first has size 1
-    groups            Split(x), Split(kernel), a convolution of each, ConcatV2: no CPU kernel of
-                      TensorFlow before 2.12 knows groups
-    dilation          of Conv2D an attr; else SpaceToBatchND, the convolution, BatchToSpaceND
+    groups            in parts, as in ``grouping``
+    dilation          of Conv2D an attr; else as in ``blocks``
 
-Source: tensorflow/python/ops/nn_ops.py, with_space_to_batch and required_space_to_batch_paddings;
-Keras backend/tensorflow/nn.py.
+How all this is read again stands in ``peeling``. Source: tensorflow/python/ops/nn_ops.py; Keras
+backend/tensorflow/nn.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers.blocks import in_blocks
 from modelfmt.layers.extents import Extent, calculated, extent, packed_rows
+from modelfmt.layers.grouping import in_groups
 
 
 def convolve(
@@ -40,7 +41,13 @@ def convolve(
         return graph.op("Squeeze", y, squeeze_dims=[1])
     rank = len(strides) + 2
     if groups > 1:
-        return _in_groups(x, kernel, graph, strides, padding, dilation, groups)
+
+        def part(share: str, kernel: str) -> str:
+            return convolve(
+                share, kernel, graph, strides=strides, padding=padding, dilation=dilation
+            )
+
+        return in_groups(x, kernel, rank - 1, groups, graph, part)
     if rank == 5 and max(dilation) > 1:
         if max(strides) > 1:
             raise ConversionError(
@@ -57,20 +64,6 @@ def convolve(
         "Conv2D" if rank == 4 else "Conv3D", x, kernel, strides=[1, *strides, 1], padding=padding,
         dilations=[1, *dilation, 1],
     )  # fmt: skip
-
-
-def _in_groups(
-    x: str, kernel: str, graph: GraphBuilder, strides: Sequence[int], padding: str,
-    dilation: Sequence[int], groups: int,
-) -> str:  # fmt: skip
-    axis = len(strides) + 1
-    shares = graph.ops("Split", axis, x, num_split=groups)
-    kernels = graph.ops("Split", axis, kernel, num_split=groups)
-    parts = [
-        convolve(share, part, graph, strides=strides, padding=padding, dilation=dilation)
-        for share, part in zip(shares, kernels, strict=True)
-    ]
-    return graph.op("ConcatV2", *parts, axis, N=groups)
 
 
 def convolve_each(
@@ -108,41 +101,18 @@ def convolve_each(
     if max(strides) == 1:
         return in_blocks(x, window, dilation, padding, graph, plain)
     if padding == "SAME":
-        x = _padded(x, window, strides, dilation, graph)
+        x = graph.op("Pad", x, packed_rows(same_sides(x, window, strides, dilation, graph), graph))
     y = in_blocks(x, window, dilation, "VALID", graph, plain) if dilated else plain(x)
     return graph.op(
         "StridedSlice", y, [0, 0, 0, 0], [0, 0, 0, 0], [1, *strides, 1], begin_mask=15, end_mask=15
     )
 
 
-def in_blocks(
-    x: str, window: Sequence[int], dilation: Sequence[int], padding: str, graph: GraphBuilder,
-    plain: Callable[[str], str],
-) -> str:  # fmt: skip
-    """A dilated convolution as plain ones of the blocks that a dilation picks out.
-
-    Args:
-        window: the kernel's sizes, without dilation.
-        plain: the convolution without dilation, of stride 1 and valid padding.
-    """
-    paddings: list[list[Extent]] = []
-    crops: list[list[Extent]] = []
-    for k, (size, rate) in enumerate(zip(window, dilation, strict=True)):
-        reach = (size - 1) * rate if padding == "SAME" else 0
-        whole = calculated("AddV2", extent(x, k + 1, graph), reach, graph)
-        filled = calculated("FloorMod", calculated("Sub", 0, whole, graph), rate, graph)
-        after = calculated("AddV2", filled, reach - reach // 2, graph)
-        paddings.append([reach // 2, after])
-        crops.append([0, filled])
-    blocks = graph.op("SpaceToBatchND", x, list(dilation), packed_rows(paddings, graph))
-    return graph.op("BatchToSpaceND", plain(blocks), list(dilation), packed_rows(crops, graph))
-
-
-def _padded(
+def same_sides(
     x: str, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int],
     graph: GraphBuilder,
-) -> str:  # fmt: skip
-    """``x`` with the zeros around it that padding SAME means."""
+) -> list[list[Extent]]:  # fmt: skip
+    """The zeros around ``x``, for each of its axes, that padding SAME means."""
     rows: list[list[Extent]] = [[0, 0]]
     for k, (size, stride, rate) in enumerate(zip(window, strides, dilation, strict=True)):
         before = extent(x, k + 1, graph)
@@ -154,8 +124,7 @@ def _padded(
         total = calculated("Maximum", calculated("Sub", reach, before, graph), 0, graph)
         half = calculated("FloorDiv", total, 2, graph)
         rows.append([half, calculated("Sub", total, half, graph)])
-    rows.append([0, 0])
-    return graph.op("Pad", x, packed_rows(rows, graph))
+    return [*rows, [0, 0]]
 
 
 def _window(kernel: str, graph: GraphBuilder) -> list[int]:

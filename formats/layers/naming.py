@@ -33,6 +33,8 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
 
 def scope_of(item: Recognised) -> str:
     """The scope shared by a claim's nodes, without those that the layer opens in itself."""
+    if item.claim.scope is not None:
+        return item.claim.scope
     folders = [name.rpartition("/")[0] for name in item.claim.nodes]
     common = posixpath.commonpath(folders).split("/")
     while len(common) > 1 and re.sub(r"_\d+$", "", common[-1]) in item.codec.scopes:

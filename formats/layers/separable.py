@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Derived
 from modelfmt.layers.convolutional import ConvolutionCodec
 from modelfmt.layers.convolving import convolve, convolve_each
+from modelfmt.layers.peeling import Peeled, held
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 def _derived(kernel: str) -> dict[str, Any]:
@@ -43,6 +47,8 @@ _SHARED = {
 class EachChannel(ConvolutionCodec):
     """What the layers of this room share; the first weight is the kernel of each channel."""
 
+    middles = frozenset({"DepthwiseConv2dNative"})
+
     def convolved(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
         name, config = self.weights[0], layer.config
         kernel, shape = layer.weight(name), graph.shape(x) or ()
@@ -71,6 +77,9 @@ class Depthwise(EachChannel):
 
     weights = ("kernel", "bias")
     config = {**_derived("kernel"), **_SHARED}
+
+    def filters_of(self, weights: Mapping[str, Tensor]) -> int:
+        return math.prod(weights["kernel"].shape[-2:])
 
 
 @register_layer
@@ -102,6 +111,24 @@ class Separable(EachChannel):
 
     weights = ("depthwise_kernel", "pointwise_kernel", "bias")
     config = {"filters": Derived(_filters), **_derived("depthwise_kernel"), **_SHARED}
+    mixed = True
+
+    def roots(self) -> frozenset[str]:
+        return super().roots() | {"Conv2D"}
+
+    def weights_of(self, found: Peeled, graph: View) -> dict[str, Tensor] | None:
+        weights = super().weights_of(found, graph)
+        mixing = graph.constant(found.pointwise) if found.pointwise else None
+        if weights is None or mixing is None or not found.together:
+            return None
+        each = weights["depthwise_kernel"].shape[-2:]
+        kernel = held(graph, mixing.root, (*[1] * self.rank, *mixing.shape[-2:]))
+        if kernel is None or kernel.shape[-2] != math.prod(each):
+            return None
+        return {**weights, "pointwise_kernel": kernel}
+
+    def filters_of(self, weights: Mapping[str, Tensor]) -> int:
+        return weights["pointwise_kernel"].shape[-1]
 
     def convolved(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
         name = "pointwise_kernel"

@@ -5,7 +5,7 @@
         same     size * stride, or (size - 1) * stride + k' % 2 + output_padding
 
 TensorFlow's CPU kernels take no dilation here. Where there is one the strides are 1, and it is the
-dilated convolution of x, padded, with the kernel turned by half a turn.
+dilated convolution of x, padded, with the kernel turned by half a turn. Read as in ``peeling``.
 Source: Keras backend/common/backend_utils.py, compute_conv_transpose_output_shape.
 """
 
@@ -16,13 +16,17 @@ from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.codec import Derived
+from modelfmt.graphs.supposing import samples, supposed_ints
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Claim, Derived
 from modelfmt.layers.convolutional import ConvolutionCodec
 from modelfmt.layers.convolving import convolve
 from modelfmt.layers.extents import Extent, calculated, extent, packed
+from modelfmt.layers.peeling import Peeled, peeled
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import padding_word
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 def _filters(shapes: Mapping[str, tuple[int, ...]], config: Config) -> Any:
@@ -123,12 +127,94 @@ class TransposedConvolution(ConvolutionCodec):
         )  # fmt: skip
 
 
+    # -- recognising --------------------------------------------------------------------------
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        return super().recognise(tensor, graph) or self._turned(tensor, graph)
+
+    def filters_of(self, weights: Mapping[str, Tensor]) -> int:
+        return weights["kernel"].shape[-2]
+
+    def config_of(
+        self, found: Peeled, weights: Mapping[str, Tensor], graph: View
+    ) -> Config | None:
+        """The output padding, as the sizes of y tell it for some sizes of x."""
+        if found.sizes is None:
+            return {"output_padding": None}
+        shape, first = graph.shape(found.x), found.data_format == "channels_first"
+        told: set[tuple[int, ...]] = set()
+        for sample in samples(shape):
+            sizes = supposed_ints(graph, found.sizes, {found.x: sample})
+            if sizes is None or len(sizes) <= max(found.places):
+                return None
+            before = sample[2:] if first else sample[1:-1]
+            told.add(tuple(
+                sizes[place] - (size - 1) * stride
+                for place, size, stride in zip(found.places, before, found.strides, strict=True)
+            ))  # fmt: skip
+        if len(told) != 1:
+            return None
+        more, same = list(told.pop()), found.padding == "same"
+        reach = [
+            (size - 1) * rate + 1 for size, rate in zip(found.window, found.dilation, strict=True)
+        ]
+        if more == (found.strides if same else list(map(max, reach, found.strides))):
+            return {"output_padding": None}
+        base = [r % 2 for r in reach] if same else reach
+        added = [m - b for m, b in zip(more, base, strict=True)]
+        fits = all(0 <= a < s for a, s in zip(added, found.strides, strict=True))
+        return {"output_padding": added} if fits else None
+
+    def _turned(self, tensor: str, graph: View) -> Claim | None:
+        """What ``_dilated`` writes: a convolution with the kernel turned by half a turn."""
+        found = peeled(graph, tensor)
+        if found is None or found.op != f"Conv{max(self.rank, 2)}D" or found.rank != self.rank:
+            return None
+        kernel, swapped = _source(graph, found.kernel)
+        pad = graph.producer(found.x)
+        if kernel is None or pad is None or pad.op != "Pad" or found.padding != "valid":
+            return None
+        spatial = [(size - 1) * rate for size, rate in zip(found.window, found.dilation, strict=True)]
+        sides = (graph.matrix(pad.inputs[1]) or [])[1:-1]
+        for padding in ("valid", "same"):
+            if sides == [[r - r // 2, r // 2] if padding == "same" else [r, r] for r in spatial]:
+                break
+        else:
+            return None
+        if set(found.strides) != {1} or found.data_format != "channels_last" or found.explicit:
+            return None
+        config = {
+            "strides": found.strides, "dilation_rate": found.dilation, "padding": padding,
+            "data_format": found.data_format, "use_bias": found.bias is not None,
+            "output_padding": None,
+        }  # fmt: skip
+        weights = {"kernel": kernel, **({"bias": found.bias} if found.bias is not None else {})}
+        nodes = (*found.nodes, pad.name, *swapped)
+        return Claim(
+            (graph.resolve(pad.inputs[0]),), config, weights, nodes, scope=found.scope or None
+        )
+
+
+def _source(graph: View, kernel: str) -> tuple[Tensor | None, list[str]]:
+    """The kernel that was turned and whose channels were swapped, and the nodes that did it."""
+    nodes, turned = list[str](), False
+    node = graph.producer(kernel)
+    while node is not None and node.op in ("Transpose", "ReverseV2", "ExpandDims"):
+        turned = turned or node.op == "ReverseV2"
+        nodes.append(node.name)
+        kernel = node.inputs[0]
+        node = graph.producer(kernel)
+    constant = graph.constant(kernel)
+    return (constant.root if constant and turned else None), nodes
+
+
 @register_layer
 class Conv1DTranspose(TransposedConvolution):
     """Conv1DTranspose: a TransposedConvolution over one axis."""
 
     class_name = "Conv1DTranspose"
     rank = 1
+    middles = frozenset({"Conv2DBackpropInput"})
 
 
 @register_layer
@@ -137,6 +223,7 @@ class Conv2DTranspose(TransposedConvolution):
 
     class_name = "Conv2DTranspose"
     rank = 2
+    middles = frozenset({"Conv2DBackpropInput"})
     turned_by_theano = ("kernel",)  # this one alone of the three, as in Keras
 
 
@@ -146,3 +233,4 @@ class Conv3DTranspose(TransposedConvolution):
 
     class_name = "Conv3DTranspose"
     rank = 3
+    middles = frozenset({"Conv3DBackpropInputV2"})
