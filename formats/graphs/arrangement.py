@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from modelfmt.graph import Node
 
 if TYPE_CHECKING:
+    from modelfmt.graphs.facts import Facts
     from modelfmt.graphs.view import View
 
 Arrangement = tuple[int | None, ...]
@@ -64,6 +65,20 @@ def _ones_moved(
     return tuple(found) if unknown <= 1 and all(
         a == b for a, b in pairs if a is not None and b is not None
     ) else None
+
+
+def steps(node: Node, view: Facts) -> list[int] | None:
+    """The steps of a StridedSlice that cuts nothing off, so that 1s mean all of its input."""
+    masks = [view.attr(node, f"{name}_mask") for name in ("ellipsis", "new_axis", "shrink_axis")]
+    begins, found = view.ints(node.inputs[1]), view.ints(node.inputs[3])
+    if any(masks) or begins is None or found is None:
+        return None
+    from_start, to_end = (int(str(view.attr(node, f"{n}_mask") or 0)) for n in ("begin", "end"))
+    whole = all(
+        (begin == 0 or from_start >> k & 1) and to_end >> k & 1 for k, begin in enumerate(begins)
+    )
+    known = [step for step in found if step is not None and step > 0]
+    return known if whole and len(known) == len(found) else None
 
 
 def composed(outer: Arrangement, inner: Arrangement) -> Arrangement:

@@ -218,7 +218,7 @@ def _broadcast(node: Node, parts: list[Any], at: _Mover) -> Any:
 def _reverse(node: Node, parts: list[Any], at: _Mover) -> Any:
     import numpy as np
 
-    return np.flip(_whole(parts), at.ints(node.inputs[1]))
+    return np.flip(_whole(parts), tuple(at.ints(node.inputs[1])))
 
 
 def _split(node: Node, parts: list[Any], at: _Mover) -> Any:

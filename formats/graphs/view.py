@@ -17,6 +17,7 @@ from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, located
 from modelfmt.graph import Graph, Node, parse_input, tensor_name
+from modelfmt.graphs.arrangement import steps
 from modelfmt.graphs.branches import CHOOSING, SWITCHES, Branches, is_phase
 from modelfmt.graphs.facts import PASSING, RESHAPING, Constant, Facts, plain
 from modelfmt.graphs.order import NEXT, ordered, sources, sources_or_controls
@@ -173,6 +174,8 @@ class View(Facts):
                 self._alias[tensor_name(name, index)] = source
         elif node.op in RESHAPING:
             self._visit_reshaped(node)
+        elif node.op == "StridedSlice" and set(steps(node, self) or ()) == {1}:
+            self._alias[name] = node.inputs[0]
         elif node.op in ("Transpose", "ReverseV2"):
             self._visit_turned(node)
 

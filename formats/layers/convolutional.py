@@ -10,10 +10,10 @@ from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
-from modelfmt.layers.codec import Claim, Derived
+from modelfmt.layers.codec import Claim, Derived, shaped
 from modelfmt.layers.convolving import convolve
 from modelfmt.layers.extents import extent, packed, target
-from modelfmt.layers.peeling import Peeled, held, peeled
+from modelfmt.layers.peeling import Peeled, peeled
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import (
     DATA_FORMAT,
@@ -148,12 +148,11 @@ class ConvolutionCodec(ActivatedCodec):
 
     def weights_of(self, found: Peeled, graph: View) -> dict[str, Tensor] | None:
         """The kernels, by canonical name, each in the layer's own shape."""
-        kernel = graph.constant(found.kernel)
+        kernel = graph.constant(found.kernel) if found.kernel is not None else None
         if kernel is None:
             return None
         shape = (*found.window, *kernel.shape[-2:])
-        held_kernel = held(graph, kernel.root, shape)
-        return None if held_kernel is None else {self.weights[0]: held_kernel}
+        return {self.weights[0]: shaped(kernel.root, shape, graph)}
 
     def config_of(
         self, found: Peeled, weights: Mapping[str, Tensor], graph: View

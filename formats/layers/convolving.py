@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.blocks import in_blocks
-from modelfmt.layers.extents import Extent, calculated, extent, packed_rows
+from modelfmt.layers.extents import packed_rows
 from modelfmt.layers.grouping import in_groups
+from modelfmt.layers.pads import same_sides
 
 
 def convolve(
@@ -106,25 +107,6 @@ def convolve_each(
     return graph.op(
         "StridedSlice", y, [0, 0, 0, 0], [0, 0, 0, 0], [1, *strides, 1], begin_mask=15, end_mask=15
     )
-
-
-def same_sides(
-    x: str, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int],
-    graph: GraphBuilder,
-) -> list[list[Extent]]:  # fmt: skip
-    """The zeros around ``x``, for each of its axes, that padding SAME means."""
-    rows: list[list[Extent]] = [[0, 0]]
-    for k, (size, stride, rate) in enumerate(zip(window, strides, dilation, strict=True)):
-        before = extent(x, k + 1, graph)
-        count = calculated(
-            "FloorDiv", calculated("AddV2", before, stride - 1, graph), stride, graph
-        )
-        last = calculated("Mul", calculated("Sub", count, 1, graph), stride, graph)
-        reach = calculated("AddV2", last, (size - 1) * rate + 1, graph)
-        total = calculated("Maximum", calculated("Sub", reach, before, graph), 0, graph)
-        half = calculated("FloorDiv", total, 2, graph)
-        rows.append([half, calculated("Sub", total, half, graph)])
-    return [*rows, [0, 0]]
 
 
 def _window(kernel: str, graph: GraphBuilder) -> list[int]:

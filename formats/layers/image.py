@@ -6,64 +6,23 @@ layers/preprocessing/image_preprocessing.py and utils/image_utils.py; TensorFlow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.encoding import cast
 from modelfmt.layers.extents import Extent, extent, packed, packed_rows
-from modelfmt.layers.registry import register_layer
+from modelfmt.layers.registry import codec_for, register_layer
+from modelfmt.layers.resizing import ENDS, resized, resizing
 from modelfmt.layers.sizing import known_shape
-from modelfmt.layers.spatial import channels_last
+from modelfmt.layers.spatial import canonical_channels_last, channels_last
 from modelfmt.network import Layer
-
-#: The interpolations with an op of their own, and whether it has ``half_pixel_centers``.
-_RESIZERS = {
-    "nearest": ("ResizeNearestNeighbor", True), "bilinear": ("ResizeBilinear", True),
-    "bicubic": ("ResizeBicubic", True), "area": ("ResizeArea", False),
-}  # fmt: skip
-#: The kernels of ScaleAndTranslate.
-_KERNELS = {
-    "lanczos3": "lanczos3", "lanczos5": "lanczos5", "gaussian": "gaussian",
-    "mitchellcubic": "mitchellcubic",
-}  # fmt: skip
-#: With antialias, the kernels in the place of these.
-_ANTIALIASED = {**_KERNELS, "bilinear": "triangle", "bicubic": "keyscubic"}
-
-
-def resized(
-    x: str, height: int, width: int, method: str, graph: GraphBuilder, *, antialias: bool = False
-) -> str:
-    """Images (batch, rows, cols, channels) of another size; float32, unless ``nearest``.
-
-    Raises:
-        ConversionError: an interpolation that there is none of.
-    """
-    if (known_shape(x, graph, "resizing"))[1:3] == (height, width):
-        return x  # so does TensorFlow, whatever the dtype
-    kernel = (_ANTIALIASED if antialias else _KERNELS).get(method)
-    if kernel is not None:
-        x = cast(x, dtypes.float32, graph)
-        size = graph.const([height, width], dtypes.int32, "size")
-        sides = packed([extent(x, axis, graph) for axis in (1, 2)], graph)
-        sides = sides if isinstance(sides, str) else graph.const(sides, dtypes.int32, "sides")
-        old = graph.op("Cast", sides, DstT=dtypes.float32)
-        new = graph.op("Cast", size, DstT=dtypes.float32)
-        return graph.op(
-            "ScaleAndTranslate", x, size, graph.op("RealDiv", new, old), [0.0, 0.0],
-            kernel_type=kernel, antialias=antialias,
-        )  # fmt: skip
-    if method not in _RESIZERS:
-        raise ConversionError(
-            "unknown interpolation", expected=", ".join([*_RESIZERS, *_KERNELS]), found=method
-        )
-    name, centred = _RESIZERS[method]
-    attrs: dict[str, Any] = {"half_pixel_centers": True} if centred else {}
-    return graph.op(name, x, [height, width], **attrs)
 
 
 class _Sides:
@@ -222,6 +181,40 @@ class Resizing(ImageCodec):
         y = resized(y, *size, method, graph, antialias=bool(config["antialias"]))
         return [_saturated(y, graph.dtype(x), graph)]
 
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Channels first between two Permutes; to a multiple of the size it is an UpSampling2D."""
+        (plain,), shape, config = super().canonical(layer, shapes), shapes[0], layer.config
+        if shape is None or len(shape) != 4:
+            return [plain]
+        sizes = list(shape[2:] if config["data_format"] == "channels_first" else shape[1:3])
+        wanted = [config["height"], config["width"]]
+        whole = not (config["crop_to_aspect_ratio"] or config["pad_to_aspect_ratio"])
+        if whole and sizes == wanted:
+            return []
+        factors = [
+            0 if size is None or w % size else w // size
+            for w, size in zip(wanted, sizes, strict=True)
+        ]
+        if whole and min(factors) > 0 and not config["antialias"]:
+            kept = {key: config[key] for key in ("data_format", "interpolation")}
+            plain = Layer("UpSampling2D", "", {
+                **kept, "size": factors, "half_pixel_centers": True,
+            })  # fmt: skip
+        return canonical_channels_last(plain, 2)
+
+    def roots(self) -> frozenset[str]:
+        return ENDS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = resizing(tensor, graph)
+        if found is None or found.size is None:
+            return None
+        config = {
+            "height": found.size[0], "width": found.size[1], "interpolation": found.method,
+            "antialias": found.antialias,
+        }  # fmt: skip
+        return Claim((found.source,), config, {}, found.nodes)
+
 
 @register_layer
 class CenterCrop(ImageCodec):
@@ -233,6 +226,25 @@ class CenterCrop(ImageCodec):
     """
 
     class_name = "CenterCrop"
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """A Cropping2D, where the images are known to be large enough."""
+        config, shape = layer.config, shapes[0]
+        if shape is None or len(shape) != 4:
+            return super().canonical(layer, shapes)
+        first = config["data_format"] == "channels_first"
+        sizes = shape[2:] if first else shape[1:3]
+        spare = [
+            None if size is None or size < wanted else size - wanted
+            for size, wanted in zip(sizes, (config["height"], config["width"]), strict=True)
+        ]
+        if None in spare:
+            return super().canonical(layer, shapes)
+        cropping = [[s // 2, s - s // 2] for s in spare if s is not None]
+        crop = Layer("Cropping2D", "", {
+            "cropping": cropping, "data_format": config["data_format"],
+        })  # fmt: skip
+        return codec_for(crop).canonical(crop, shapes)
 
     def written(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         x = cast(inputs[0], dtypes.float32, graph)

@@ -1,4 +1,4 @@
-"""The op in the middle of a convolution: what its attrs and its kernel say, axis by axis."""
+"""The op in the middle of a convolution or a pool: what it says of its window, axis by axis."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 
 from modelfmt.graph import Node
+from modelfmt.graphs.arrangement import steps
 from modelfmt.graphs.view import View
 from modelfmt.layers.blocks import padding_of, rate_of
 from modelfmt.layers.grouping import shared_out
 
+#: Pools -> the number of spatial axes.
+_POOLS = {"MaxPool": 2, "AvgPool": 2, "MaxPool3D": 3, "AvgPool3D": 3}
 #: Op -> the number of spatial axes, the places of x and of the kernel among the inputs.
 _OPS: Mapping[str, tuple[int, int, int]] = {
     "Conv2D": (2, 0, 1), "Conv3D": (3, 0, 1), "DepthwiseConv2dNative": (2, 0, 1),
@@ -19,7 +22,7 @@ _OPS: Mapping[str, tuple[int, int, int]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Middle:
-    """A convolution op, or several that are its groups.
+    """A convolution op, or several that are its groups; or a pool, which has no kernel.
 
     Attributes:
         rank: of how many axes the window is; ``spatial`` are they, ``channel`` the other one.
@@ -33,7 +36,7 @@ class Middle:
     op: str
     rank: int
     x: str
-    kernel: str
+    kernel: str | None
     spatial: list[int]
     channel: int
     window: Mapping[int, int]
@@ -47,9 +50,11 @@ class Middle:
 
 
 def middle_of(node: Node, view: View) -> Middle | None:
-    """The convolution that a node is, or the ConcatV2 of whose groups it is."""
+    """The convolution or pool that a node is, or the ConcatV2 of whose groups it is."""
     if node.op == "ConcatV2":
         return _grouped(node, view)
+    if node.op in _POOLS:
+        return _pool(node, view)
     if node.op not in _OPS:
         return None
     rank, x, kernel = _OPS[node.op]
@@ -59,8 +64,19 @@ def middle_of(node: Node, view: View) -> Middle | None:
     return _plain(node, node.inputs[kernel], constant.shape, view, view.resolve(node.inputs[x]))
 
 
+def _pool(node: Node, view: View) -> Middle | None:
+    rank, size = _POOLS[node.op], view.attr(node, "ksize")
+    if not isinstance(size, list) or len(size) != rank + 2:
+        return None
+    first = str(view.attr(node, "data_format")).startswith("NC")
+    whole = [k for k in size if isinstance(k, int)]
+    window, rest = (whole[2:], whole[:2]) if first else (whole[1:-1], [whole[0], whole[-1]])
+    found = _plain(node, None, (*window, 1, 1), view, view.resolve(node.inputs[0]))
+    return found if found and rest == [1, 1] and found.explicit is None else None
+
+
 def _plain(
-    node: Node, kernel: str, shape: tuple[int, ...], view: View, x: str
+    node: Node, kernel: str | None, shape: tuple[int, ...], view: View, x: str
 ) -> Middle | None:
     """One op, its kernel of this shape."""
     rank = len(shape) - 2
@@ -110,7 +126,7 @@ def _grouped(node: Node, view: View) -> Middle | None:
     intos = [view.producer(op.inputs[0]) if backs else None for op in found]
     if backs and any(into is None or into.op != "SpaceToBatchND" for into in intos):
         return None
-    starts = [into.inputs[0] if into else op.inputs[0] for into, op in zip(intos, found, strict=True)]
+    starts = [(into or op).inputs[0] for into, op in zip(intos, found, strict=True)]
     shares = shared_out(starts, view)
     if kernels is None or shares is None:
         return None
@@ -136,7 +152,8 @@ def _grouped(node: Node, view: View) -> Middle | None:
         rate = rate_of(into, view)
         window = [first.window[a] for a in first.spatial]
         between = padding_of(into, back, window, view)
-        if rate is None or between is None or {*first.dilation.values(), *first.strides.values()} != {1}:
+        ones = {*first.dilation.values(), *first.strides.values()} == {1}
+        if rate is None or between is None or not ones:
             return None
         dilation, padding = dict(zip(first.spatial, rate, strict=True)), between.upper()
     return Middle(
@@ -148,13 +165,5 @@ def _grouped(node: Node, view: View) -> Middle | None:
 
 def unstrided(node: Node, view: View) -> list[int] | None:
     """The steps of a StridedSlice that leaves positions out and cuts nothing off, else None."""
-    masks = [view.attr(node, f"{name}_mask") for name in ("ellipsis", "new_axis", "shrink_axis")]
-    begins, ends, steps = (view.ints(i) for i in node.inputs[1:4])
-    if any(masks) or begins is None or ends is None or steps is None:
-        return None
-    from_start, to_end = (int(str(view.attr(node, f"{n}_mask") or 0)) for n in ("begin", "end"))
-    whole = all(
-        (begin == 0 or from_start >> k & 1) and to_end >> k & 1 for k, begin in enumerate(begins)
-    )
-    known = [step for step in steps if step is not None and step > 0]
-    return known if whole and len(known) == len(steps) and max(known) > 1 else None
+    found = steps(node, view)
+    return found if found and max(found) > 1 else None

@@ -1,10 +1,11 @@
-"""A convolution as graphs spell it: the op in the middle, and what stands around it, peeled off.
+"""A convolution or a pool as graphs spell it: the op in the middle, and what stands around it.
 
     outside   BiasAdd or AddV2 with the bias, Squeeze, Transpose, BatchToSpaceND, StridedSlice that
               leaves positions out, a Conv2D of window 1 after a depthwise op
     middle    Conv2D, Conv3D, DepthwiseConv2dNative, Conv2DBackpropInput, Conv3DBackpropInputV2; or
               several between Split and ConcatV2
     inside    ExpandDims, Transpose, SpaceToBatchND, Pad
+    middle of a pool: MaxPool, AvgPool, MaxPool3D, AvgPool3D
 
 They come in several orders, so each layer that is peeled only says what it does to the axes of the
 middle: an axis that goes outside and comes inside is no axis of the layer, and what was one in two
@@ -19,10 +20,12 @@ import re
 
 from modelfmt.graph import Node
 from modelfmt.graphs.arrangement import ARRANGING, Arrangement, arrangement, composed, identity
-from modelfmt.graphs.supposing import same_scope, samples, supposed_ints
+from modelfmt.graphs.supposing import same_scope
 from modelfmt.graphs.view import View
+from modelfmt.layers.codec import shaped
 from modelfmt.layers.blocks import padding_of, padding_of_transposed, rate_of
 from modelfmt.layers.middle import Middle, middle_of, unstrided
+from modelfmt.layers.pads import zeros_told
 from modelfmt.tensor import Tensor
 
 #: So many layers outside, and so many inside.
@@ -39,7 +42,7 @@ class Peeled:
     Attributes:
         op: of the middle.
         x: the tensor that the layer is applied to.
-        kernel, pointwise: constants, by the tensors that hold them.
+        kernel, pointwise: constants, by the tensors that hold them; a pool has none.
         bias: of shape (filters,).
         strides, dilation, window: for each axis of the layer.
         padding: "valid", "same" or "causal".
@@ -54,7 +57,7 @@ class Peeled:
     op: str
     rank: int
     x: str
-    kernel: str
+    kernel: str | None
     pointwise: str | None
     bias: Tensor | None
     window: list[int]
@@ -178,9 +181,7 @@ class _Peeling:
                 self.pointwise = node
                 if self.middle.op != "DepthwiseConv2dNative" or axes[-1] != self.channel:
                     return None
-            elif kind == "blocks" and not self._blocks(node, axes):
-                return None
-            elif kind == "sliced" and not self._slices(node, axes):
+            elif not (self._blocks if kind == "blocks" else self._slices)(node, axes):
                 return None
         return axes
 
@@ -203,12 +204,12 @@ class _Peeling:
             place = axes.index(self.channel)
         if not 0 <= place < len(axes) or axes[place] != self.channel:
             return None
-        return held(view, root, (root.size,))
+        return shaped(root, (root.size,), view)
 
     def _blocks(self, node: Node, axes: Arrangement) -> bool:
         rate = rate_of(node, self.view)
         plain = {*self.strides.values(), *self.dilation.values()} == {1}
-        if rate is None or not plain or self.middle.padding == "SAME" and self._wide():
+        if rate is None or not plain or (self.middle.padding == "SAME" and self._wide()):
             return False
         for axis, step in zip(axes[1:], rate, strict=False):
             if axis in self.dilation:
@@ -302,81 +303,53 @@ class _Peeling:
         # What is arranged last belongs to the layer only where it takes back what was done to x.
         if after[0] != 0 or (outermost in ARRANGING and (moved or not narrow)):
             return None
-        kernel, x_shape = view.constant(middle.kernel), view.shape(x)
-        if kernel is None or not kernel.root.dtype.is_floating:
+        kernel = view.constant(middle.kernel) if middle.kernel is not None else None
+        x_shape = view.shape(x)
+        if middle.kernel is not None and (kernel is None or not kernel.root.dtype.is_floating):
             return None
-        window = [middle.window[axis] for axis in sizes]
+        window, spare = [middle.window[a] for a in sizes], {*middle.spatial} - {*sizes}
         strides = [self.strides[axis] for axis in sizes]
         dilation = [self.dilation[axis] for axis in sizes]
-        if any(middle.window[axis] != 1 for axis in middle.spatial if axis not in sizes):
+        if any(middle.window[axis] != 1 for axis in spare):
             return None
         channels = None if x_shape is None else x_shape[order.index(self.channel)]
         groups = middle.groups
-        if middle.op in ("Conv2D", "Conv3D") and groups == 1 and channels is not None:
+        mixes = kernel is not None and middle.op in ("Conv2D", "Conv3D")
+        if kernel is not None and mixes and groups == 1 and channels is not None:
             groups, rest = divmod(channels, kernel.shape[-2])
             if rest or groups < 1 or kernel.shape[-1] % groups:
                 return None
         scope = self._scope(layers)
-        if self.pad is not None and not self._fills(*self.pad):
-            return None
-        x, padding = self._unpadded(x, scope, sizes, order, window, strides, dilation)
+        padding = self.padding
+        if self.pad is not None:
+            node, placed = self.pad
+            told = {axis: self._extent(axis) for axis in middle.spatial}
+            if padding != "valid" or zeros_told(node, placed, told, view) != "same":
+                return None
+            padding = "same"
+        before = view.producer(x)
+        if padding == "valid" and before is not None and before.op == "Pad" and (
+            scope and before.name.rpartition("/")[0] == scope
+        ):  # fmt: skip
+            placed = {axis: order.index(axis) for axis in sizes}
+            told = {axis: self._extent(axis) for axis in sizes}
+            made = zeros_told(before, placed, told, view)
+            if (made == "causal" and len(sizes) == 1) or (made == "same" and self.sliced):
+                padding, x = str(made), view.resolve(before.inputs[0])
+                self.nodes.append(before.name)
         explicit = [middle.explicit[axis] for axis in sizes] if middle.explicit else None
         return Peeled(
             middle.op, len(sizes), x, middle.kernel,
             self.pointwise.inputs[1] if self.pointwise is not None else None, self.bias, window,
             strides, dilation, padding, explicit,
             "channels_first" if order == first and order != last else "channels_last", groups,
-            None if self.crop else middle.sizes, sizes, after[1:] if moved else None, tuple(dict.fromkeys(self.nodes)),
-            self._together(), scope,
+            None if self.crop else middle.sizes, sizes, after[1:] if moved else None,
+            tuple(dict.fromkeys(self.nodes)), self._together(), scope,
         )  # fmt: skip
 
-    def _fills(self, node: Node, placed: dict[int, int | None]) -> bool:
-        """Whether a Pad among what is inside makes SAME what the ops do not."""
-        source, found = node.inputs[0], set[bool]()
-        for sample in samples(self.view.shape(source)):
-            flat = supposed_ints(self.view, node.inputs[1], {source: sample}) or [1]
-            wanted = [0] * len(flat)
-            for axis in self.middle.spatial:
-                place = placed[axis]
-                if place is None:
-                    return False
-                reach = (self.middle.window[axis] - 1) * self.dilation[axis]
-                wanted[2 * place : 2 * place + 2] = _same(
-                    [sample[place]], [reach], [self.strides[axis]]
-                )[0]
-            found.add(flat == wanted)
-        fills = found == {True} and self.padding == "valid"
-        self.padding = "same" if fills else self.padding
-        return fills
-
-    def _unpadded(
-        self, x: str, scope: str, sizes: list[int], order: list[int], window: list[int],
-        strides: list[int], dilation: list[int],
-    ) -> tuple[str, str]:  # fmt: skip
-        """What stands before a Pad that belongs to the layer, and the padding that it makes."""
-        node, view = self.view.producer(x), self.view
-        if node is None or node.op != "Pad" or self.padding != "valid":
-            return x, self.padding
-        if node.name.rpartition("/")[0] != scope or not scope:
-            return x, self.padding
-        source = view.resolve(node.inputs[0])
-        found: set[str] = set()
-        for sample in samples(view.shape(source)):
-            flat = supposed_ints(view, node.inputs[1], {source: sample}) or []
-            rows = [flat[2 * order.index(a) : 2 * order.index(a) + 2] for a in sizes]
-            reach = [(k - 1) * r for k, r in zip(window, dilation, strict=True)]
-            counts = [sample[order.index(a)] for a in sizes]
-            whole = sum(flat) == sum(map(sum, rows))
-            if whole and len(sizes) == 1 and rows == [[reach[0], 0]]:
-                found.add("causal")
-            elif whole and self.sliced and rows == _same(counts, reach, strides):
-                found.add("same")
-            else:
-                found.add("")
-        if len(found) != 1 or found == {""}:
-            return x, self.padding
-        self.nodes.append(node.name)
-        return source, found.pop()
+    def _extent(self, axis: int) -> tuple[int, int]:
+        """How far the window reaches beyond one place along an axis, and its stride."""
+        return (self.middle.window[axis] - 1) * self.dilation[axis], self.strides[axis]
 
     def _together(self) -> bool:
         """Whether the depthwise op and the one that mixes are of one layer, as scopes tell."""
@@ -392,19 +365,10 @@ class _Peeling:
         while len(parts) > 1 and _numberless(parts[-1]) in _CALLS:
             parts = parts[:-1]
         inner = _numberless(self.middle.nodes[0].rpartition("/")[2]) == "Conv2D"
-        if len(parts) > 1 and inner and _numberless(parts[-1]) in _INNER:
-            if not any(kind == "bias" for kind, _ in layers):
-                parts = parts[:-1]
+        biased = any(kind == "bias" for kind, _ in layers)
+        if len(parts) > 1 and inner and _numberless(parts[-1]) in _INNER and not biased:
+            parts = parts[:-1]
         return "/".join(parts)
-
-
-def _same(counts: list[int], reach: list[int], strides: list[int]) -> list[list[int]]:
-    """The zeros before and after that padding SAME means."""
-    rows = []
-    for count, far, stride in zip(counts, reach, strides, strict=True):
-        total = max((-(-count // stride) - 1) * stride + far + 1 - count, 0)
-        rows.append([total // 2, total - total // 2])
-    return rows
 
 
 def _numberless(name: str) -> str:
@@ -414,14 +378,3 @@ def _numberless(name: str) -> str:
 def as_ints(value: object) -> list[int]:
     """An attr that is a list of integers; any other is an empty one."""
     return [v for v in value if isinstance(v, int)] if isinstance(value, list) else []
-
-
-def held(view: View, root: Tensor, shape: tuple[int, ...]) -> Tensor | None:
-    """A stored tensor read with another shape of equal size, the same object each time."""
-    if root.shape == shape:
-        return root
-    key = "held", id(root), shape
-    if key not in view.memo:
-        view.memo[key] = root.reshaped(shape)
-    found = view.memo[key]
-    return found if isinstance(found, Tensor) else None

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from modelfmt import dtypes
-from modelfmt.graph import Dims
+from modelfmt.graph import Dims, Node
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.mask_recognition import mask_of_steps, shown_steps
 from modelfmt.layers.products import interior
+from modelfmt.layers.peeling import peeled
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import canonical_channels_last, channels_last, spread, window_attrs
 from modelfmt.layers.template import Input, Match, Template, op
@@ -23,10 +24,11 @@ class Pooling(LayerCodec):
     """A window that slides; strides default to the window's own size.
 
     Shapes: x (batch, *sizes, channels), or channels before the sizes
-    Source: Keras, BasePooling.call
+    Nodes:  read as in ``peeling``        Source: Keras, BasePooling.call
     """
 
     rank: ClassVar[int]
+    pool: ClassVar[str]
     config = {"pool_size": 2, "strides": None, "padding": "valid", "data_format": "channels_last"}
 
     def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
@@ -44,14 +46,33 @@ class Pooling(LayerCodec):
         return channels_last(super().write, layer, inputs, graph)
 
 
-def _windows(name: str, rank: int, spare: int = 0) -> Template:
-    """The op; over one axis it is the one over two, of which the ``spare`` one has size 1."""
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        found = peeled(graph, tensor)
+        if found is None or found.rank != self.rank or found.op != self.pool:
+            return None
+        if found.bias is not None or set(found.dilation) != {1} or found.padding == "causal":
+            return None
+        config = {
+            "pool_size": found.window, "strides": found.strides, "padding": found.padding,
+            "data_format": found.data_format,
+        }  # fmt: skip
+        after: tuple[tuple[str, Config], ...] = ()
+        if found.after:
+            after = (("Permute", {"dims": found.after}),)
+        scope = found.scope or None
+        return Claim((found.x,), config, {}, found.nodes, scope=scope, after=after)
+
+    def roots(self) -> frozenset[str]:
+        around = {"Squeeze", "Reshape", "Transpose"} if self.rank == 1 else set()
+        return frozenset({self.pool, *around})
+
+
+def _windows(name: str, rank: int) -> Template:
+    """The op; over one axis it is the one over two, of which the first has size 1."""
     x = Input(rank=rank + 2)
-    attrs = window_attrs(rank, "ksize", "strides", spare=spare)
+    attrs = window_attrs(rank, "ksize", "strides")
     if rank == 1:
-        place = spare + 1
-        wide = op(name, op("ExpandDims", x, place), **attrs)
-        return op("Squeeze", wide, squeeze_dims=[place])
+        return op("Squeeze", op(name, op("ExpandDims", x, 1), **attrs), squeeze_dims=[1])
     return op(name, x, **attrs)
 
 
@@ -60,9 +81,8 @@ class MaxPooling1D(Pooling):
     """MaxPooling1D.  y = the largest of each window.  Nodes: ExpandDims, MaxPool, Squeeze"""
 
     class_name = "MaxPooling1D"
-    rank = 1
+    rank, pool = 1, "MaxPool"
     template = _windows("MaxPool", 1)
-    also_read = (_windows("MaxPool", 1, spare=1),)
 
 
 @register_layer
@@ -70,7 +90,7 @@ class MaxPooling2D(Pooling):
     """MaxPooling2D.  y = the largest of each window.  Nodes: MaxPool(x)"""
 
     class_name = "MaxPooling2D"
-    rank = 2
+    rank, pool = 2, "MaxPool"
     template = _windows("MaxPool", 2)
 
 
@@ -79,7 +99,7 @@ class MaxPooling3D(Pooling):
     """MaxPooling3D.  y = the largest of each window.  Nodes: MaxPool3D(x)"""
 
     class_name = "MaxPooling3D"
-    rank = 3
+    rank, pool = 3, "MaxPool3D"
     template = _windows("MaxPool3D", 3)
 
 
@@ -91,9 +111,8 @@ class AveragePooling1D(Pooling):
     """
 
     class_name = "AveragePooling1D"
-    rank = 1
+    rank, pool = 1, "AvgPool"
     template = _windows("AvgPool", 1)
-    also_read = (_windows("AvgPool", 1, spare=1),)
 
 
 @register_layer
@@ -101,7 +120,7 @@ class AveragePooling2D(Pooling):
     """AveragePooling2D.  y = the mean of each window; padding does not count.  Nodes: AvgPool(x)"""
 
     class_name = "AveragePooling2D"
-    rank = 2
+    rank, pool = 2, "AvgPool"
     template = _windows("AvgPool", 2)
 
 
@@ -113,7 +132,7 @@ class AveragePooling3D(Pooling):
     """
 
     class_name = "AveragePooling3D"
-    rank = 3
+    rank, pool = 3, "AvgPool3D"
     template = _windows("AvgPool3D", 3)
 
 

@@ -8,24 +8,35 @@ from collections.abc import Sequence
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
+from modelfmt.graphs.arrangement import arrangement
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.moving import backwards, moved
 from modelfmt.graphs.sizes import Size, sizes
+from modelfmt.graphs.supposing import samples
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.core import target_shape
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Layer
 
+_RESHAPING = frozenset({"Reshape", "Squeeze", "ExpandDims"})
+
 
 def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:
-    """A Reshape that keeps the batch: its input, both shapes, and the node's name."""
+    """A Reshape that keeps the batch: its input, both shapes, and the node's name.
+
+    Squeeze and ExpandDims of other axes are no more.
+    """
     node = graph.producer(tensor)
-    if node is None or node.op != "Reshape":
+    if node is None or node.op not in _RESHAPING or graph.constant(tensor) is not None:
         return None
     source = graph.resolve(node.inputs[0])
     before, after = graph.shape(source), graph.shape(tensor)
     if after is None or not after or (before is not None and not before):
         return None
+    if node.op != "Reshape":
+        moved = arrangement(node, graph)
+        return (source, before, after, node.name) if moved and moved[0] == 0 else None
     if before is not None and None not in before[1:] and None not in after[1:]:
         same = _size(before[1:]) == _size(after[1:])
     else:
@@ -50,7 +61,7 @@ class Flatten(LayerCodec):
 
     class_name = "Flatten"
     config = {"data_format": "channels_last"}
-    root_ops = frozenset({"Reshape"})
+    root_ops = _RESHAPING
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """Channels first is a Permute before it."""
@@ -99,7 +110,7 @@ class Reshape(LayerCodec):
 
     class_name = "Reshape"
     config = {"target_shape": ()}
-    root_ops = frozenset({"Reshape"})
+    root_ops = _RESHAPING
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """To one axis it is a Flatten; -1 is replaced by the size it stands for."""
@@ -130,7 +141,7 @@ class Reshape(LayerCodec):
         if shape is None:
             raise ConversionError("Reshape needs an input of known rank")
         wanted = self._settled(layer.config["target_shape"], shape)
-        if -1 not in wanted:
+        if -1 not in wanted and None not in shape[1:]:
             return [graph.op("Reshape", inputs[0], [-1, *wanted])]
         batch = graph.op(
             "StridedSlice", graph.op("Shape", inputs[0]), [0], [1], [1], shrink_axis_mask=1
@@ -177,12 +188,13 @@ class RepeatVector(LayerCodec):
     """RepeatVector.  y[:, k] = x for each of n steps
 
     Shapes: x (batch, features), y (batch, n, features)
-    Nodes:  Tile(ExpandDims(x, 1), [1, n, 1])        Source: Keras, RepeatVector.call
+    Nodes:  Tile(ExpandDims(x, 1), [1, n, 1]); read as any movement that does the same
+    Source: Keras, RepeatVector.call
     """
 
     class_name = "RepeatVector"
     config = {"n": 1}
-    root_ops = frozenset({"Tile"})
+    root_ops = frozenset({"Tile", "Reshape", "ConcatV2", "BroadcastTo"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         shape = graph.shape(inputs[0])
@@ -193,16 +205,28 @@ class RepeatVector(LayerCodec):
         return [graph.op("Tile", graph.op("ExpandDims", inputs[0], 1), [1, layer.config["n"], 1])]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
-        node = graph.producer(tensor)
-        count = graph.ints(node.inputs[1]) if node else None
-        wide = graph.producer(node.inputs[0]) if node else None
-        if node is None or wide is None or wide.op != "ExpandDims" or count is None:
-            return None
-        shape = graph.shape(wide.inputs[0])
-        axis = graph.ints(wide.inputs[1])
-        if shape is None or len(shape) != 2 or axis not in ([1], [-2]):
-            return None
-        if len(count) != 3 or count[0] != 1 or count[2] != 1 or count[1] is None:
-            return None
-        source = graph.resolve(wide.inputs[0])
-        return Claim((source,), {"n": count[1]}, {}, (node.name, wide.name))
+        best: Claim | None = None
+        for source, nodes in backwards(graph, tensor, 4):
+            shape, after = graph.shape(source), graph.shape(tensor)
+            if after is not None and len(after) != 3:
+                return None
+            if shape is not None and len(shape) == 2:
+                count = self._count(tensor, source, graph)
+                best = best if count is None else Claim((source,), {"n": count}, {}, nodes)
+        return best
+
+    @staticmethod
+    def _count(tensor: str, source: str, graph: View) -> int | None:
+        """How often each vector is repeated; None where that is not what happens."""
+        import numpy as np
+
+        found: set[int] = set()
+        for sample in samples(graph.shape(source), least=2):
+            places = moved(graph, tensor, source, sample)
+            if places is None or places.ndim != 3:
+                return None
+            vectors = np.arange(math.prod(sample)).reshape(sample)[:, None]
+            if not np.array_equal(places, np.repeat(vectors, places.shape[1], 1)):
+                return None
+            found.add(places.shape[1])
+        return found.pop() if len(found) == 1 else None

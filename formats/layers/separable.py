@@ -9,10 +9,10 @@ from typing import Any
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import Derived
+from modelfmt.layers.codec import Derived, shaped
 from modelfmt.layers.convolutional import ConvolutionCodec
 from modelfmt.layers.convolving import convolve, convolve_each
-from modelfmt.layers.peeling import Peeled, held
+from modelfmt.layers.peeling import Peeled
 from modelfmt.layers.registry import register_layer
 from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
@@ -122,8 +122,8 @@ class Separable(EachChannel):
         if weights is None or mixing is None or not found.together:
             return None
         each = weights["depthwise_kernel"].shape[-2:]
-        kernel = held(graph, mixing.root, (*[1] * self.rank, *mixing.shape[-2:]))
-        if kernel is None or kernel.shape[-2] != math.prod(each):
+        kernel = shaped(mixing.root, (*[1] * self.rank, *mixing.shape[-2:]), graph)
+        if kernel.shape[-2] != math.prod(each):
             return None
         return {**weights, "pointwise_kernel": kernel}
 

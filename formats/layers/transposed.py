@@ -11,10 +11,12 @@ Source: Keras backend/common/backend_utils.py, compute_conv_transpose_output_sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.supposing import samples, supposed_ints
 from modelfmt.graphs.view import View
@@ -61,6 +63,23 @@ class TransposedConvolution(ConvolutionCodec):
         "activation": "linear",
         "use_bias": True,
     }
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """No output padding where it asks for the size that there is without."""
+        config = layer.config
+        given, same = config["output_padding"], config["padding"] == "same"
+        if given is not None:
+            added = [
+                stride if same else max(reach, stride)
+                for reach, stride in zip(_reaches(config), config["strides"], strict=True)
+            ]
+            asked = [
+                (reach % 2 if same else reach) + more
+                for reach, more in zip(_reaches(config), given, strict=True)
+            ]
+            if added == asked:
+                layer = dataclasses.replace(layer, config={**config, "output_padding": None})
+        return super().canonical(layer, shapes)
 
     def convolved(self, layer: Layer, x: str, graph: GraphBuilder) -> str:
         kernel = layer.weight("kernel")
@@ -155,9 +174,7 @@ class TransposedConvolution(ConvolutionCodec):
         if len(told) != 1:
             return None
         more, same = list(told.pop()), found.padding == "same"
-        reach = [
-            (size - 1) * rate + 1 for size, rate in zip(found.window, found.dilation, strict=True)
-        ]
+        reach = _reaches({"kernel_size": found.window, "dilation_rate": found.dilation})
         if more == (found.strides if same else list(map(max, reach, found.strides))):
             return {"output_padding": None}
         base = [r % 2 for r in reach] if same else reach
@@ -170,11 +187,14 @@ class TransposedConvolution(ConvolutionCodec):
         found = peeled(graph, tensor)
         if found is None or found.op != f"Conv{max(self.rank, 2)}D" or found.rank != self.rank:
             return None
+        if found.kernel is None:
+            return None
         kernel, swapped = _source(graph, found.kernel)
         pad = graph.producer(found.x)
         if kernel is None or pad is None or pad.op != "Pad" or found.padding != "valid":
             return None
-        spatial = [(size - 1) * rate for size, rate in zip(found.window, found.dilation, strict=True)]
+        window: Config = {"kernel_size": found.window, "dilation_rate": found.dilation}
+        spatial = [reach - 1 for reach in _reaches(window)]
         sides = (graph.matrix(pad.inputs[1]) or [])[1:-1]
         for padding in ("valid", "same"):
             if sides == [[r - r // 2, r // 2] if padding == "same" else [r, r] for r in spatial]:
@@ -183,7 +203,7 @@ class TransposedConvolution(ConvolutionCodec):
             return None
         if set(found.strides) != {1} or found.data_format != "channels_last" or found.explicit:
             return None
-        config = {
+        config: Config = {
             "strides": found.strides, "dilation_rate": found.dilation, "padding": padding,
             "data_format": found.data_format, "use_bias": found.bias is not None,
             "output_padding": None,
@@ -193,6 +213,12 @@ class TransposedConvolution(ConvolutionCodec):
         return Claim(
             (graph.resolve(pad.inputs[0]),), config, weights, nodes, scope=found.scope or None
         )
+
+
+def _reaches(config: Config) -> list[int]:
+    """How far the window reaches along each axis."""
+    pairs = zip(config["kernel_size"], config["dilation_rate"], strict=True)
+    return [(size - 1) * rate + 1 for size, rate in pairs]
 
 
 def _source(graph: View, kernel: str) -> tuple[Tensor | None, list[str]]:

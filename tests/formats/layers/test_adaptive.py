@@ -47,7 +47,7 @@ def test_unknown_sizes_are_refused(single: Any) -> None:
 
 
 def test_the_inference_form_turns_channels_last(single: Any) -> None:
-    config = {"output_size": 2, "data_format": "channels_first"}
+    config = {"output_size": 4, "data_format": "channels_first"}
     network = single("AdaptiveMaxPooling3D", config, [(None, 2, 6, 6, 6)])
     names = [form.class_name for form in inference_form(network)]
     assert names == ["Permute", "AdaptiveMaxPooling3D", "Permute"]
