@@ -176,8 +176,10 @@ class View(Facts):
             self._visit_reshaped(node)
         elif node.op == "StridedSlice" and set(steps(node, self) or ()) == {1}:
             self._alias[name] = node.inputs[0]
-        elif node.op in ("Transpose", "ReverseV2"):
-            self._visit_turned(node)
+        elif node.op == "Transpose":
+            order = self.ints(node.inputs[1])
+            if order is not None and order == list(range(len(order))):
+                self._alias[name] = node.inputs[0]
 
     def _visit_const(self, node: Node) -> None:
         value = node.attrs.get("value")
@@ -200,34 +202,6 @@ class View(Facts):
         kind = stated if isinstance(stated, DType) else dtypes.bool_
         false = False if kind is dtypes.bool_ else 0
         self._static[node.name] = Static((), np.asarray(false, object), kind)
-
-    def _visit_turned(self, node: Node) -> None:
-        """A constant in another order is one as well; an order that changes nothing is passed."""
-        stated, constant = self.ints(node.inputs[1]), self._constant.get(node.inputs[0])
-        if stated is None or None in stated:
-            return
-        axes = tuple(axis for axis in stated if axis is not None)
-        if node.op == "Transpose" and axes == tuple(range(len(axes))):
-            self._alias[node.name] = node.inputs[0]
-        elif constant is not None and constant.root.strings is None:
-            turned = self._turned(constant, node.op, axes)
-            if turned is not None:
-                self._constant[node.name] = Constant(turned, turned.shape)
-
-    def _turned(self, constant: Constant, op: str, axes: tuple[int, ...]) -> Tensor | None:
-        """The constant that Transpose or ReverseV2 makes, the same object each time."""
-        import numpy as np
-
-        key, rank = ("turned", id(constant.root), constant.shape, op, axes), len(constant.shape)
-        if key not in self.memo:
-            root, shape = constant.root.reshaped(constant.shape), constant.shape
-            if op == "Transpose" and sorted(axes) == list(range(rank)):
-                shape = tuple(shape[axis] for axis in axes)
-                self.memo[key] = root.changed(lambda value: value.transpose(axes), shape)
-            elif op == "ReverseV2" and all(-rank <= axis < rank for axis in axes):
-                self.memo[key] = root.changed(lambda value: np.flip(value, axes))
-        turned = self.memo.get(key)
-        return turned if isinstance(turned, Tensor) else None
 
     def _visit_reshaped(self, node: Node) -> None:
         constant = self._constant.get(node.inputs[0])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.turned import turned
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import ActivatedCodec
 from modelfmt.layers.codec import Claim, Derived, shaped
@@ -148,7 +149,7 @@ class ConvolutionCodec(ActivatedCodec):
 
     def weights_of(self, found: Peeled, graph: View) -> dict[str, Tensor] | None:
         """The kernels, by canonical name, each in the layer's own shape."""
-        kernel = graph.constant(found.kernel) if found.kernel is not None else None
+        kernel = turned(graph, found.kernel) if found.kernel is not None else None
         if kernel is None:
             return None
         shape = (*found.window, *kernel.shape[-2:])

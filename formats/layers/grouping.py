@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from modelfmt.graph import Node, parse_input
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.turned import turned
 from modelfmt.graphs.view import View
 
 
@@ -43,7 +44,7 @@ def shared_out(tensors: list[str], view: View) -> tuple[str, Node, int] | None:
     if [max(edge.port, 0) for edge in edges] != list(range(len(edges))):
         return None
     axis, shape = view.scalar(node.inputs[0]), view.shape(node.inputs[1])
-    constant = view.constant(node.inputs[1])
+    constant = turned(view, node.inputs[1])
     rank = len(constant.shape) if constant else len(shape) if shape is not None else 0
     if view.attr(node, "num_split") != len(edges) or not isinstance(axis, int) or not rank:
         return None

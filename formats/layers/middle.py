@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from modelfmt.graph import Node
 from modelfmt.graphs.arrangement import steps
+from modelfmt.graphs.turned import turned
 from modelfmt.graphs.view import View
 from modelfmt.layers.blocks import padding_of, rate_of
 from modelfmt.layers.grouping import shared_out
@@ -58,7 +59,7 @@ def middle_of(node: Node, view: View) -> Middle | None:
     if node.op not in _OPS:
         return None
     rank, x, kernel = _OPS[node.op]
-    constant = view.constant(node.inputs[kernel])
+    constant = turned(view, node.inputs[kernel])
     if constant is None or len(constant.shape) != rank + 2:
         return None
     return _plain(node, node.inputs[kernel], constant.shape, view, view.resolve(node.inputs[x]))
@@ -130,7 +131,7 @@ def _grouped(node: Node, view: View) -> Middle | None:
     shares = shared_out(starts, view)
     if kernels is None or shares is None:
         return None
-    kernel, axis = view.constant(kernels[0]), view.scalar(node.inputs[-1])
+    kernel, axis = turned(view, kernels[0]), view.scalar(node.inputs[-1])
     rank = 2 if found[0].op == "Conv2D" else 3
     if kernel is None or len(kernel.shape) != rank + 2 or kernels[2] != rank + 1:
         return None

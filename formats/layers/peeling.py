@@ -21,9 +21,10 @@ import re
 from modelfmt.graph import Node
 from modelfmt.graphs.arrangement import ARRANGING, Arrangement, arrangement, composed, identity
 from modelfmt.graphs.supposing import same_scope
+from modelfmt.graphs.turned import turned
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import shaped
 from modelfmt.layers.blocks import padding_of, padding_of_transposed, rate_of
+from modelfmt.layers.codec import shaped
 from modelfmt.layers.middle import Middle, middle_of, unstrided
 from modelfmt.layers.pads import zeros_told
 from modelfmt.tensor import Tensor
@@ -158,7 +159,7 @@ class _Peeling:
         return "arranged" if node.op in ARRANGING else None
 
     def _mixes(self, node: Node) -> bool:
-        kernel = self.view.constant(node.inputs[1])
+        kernel = turned(self.view, node.inputs[1])
         ones = [*as_ints(self.view.attr(node, "strides"))]
         flat = kernel is not None and kernel.shape[:-2] == (1, 1)
         return flat and set(ones) == {1} and self.view.attr(node, "data_format") == "NHWC"
@@ -303,7 +304,7 @@ class _Peeling:
         # What is arranged last belongs to the layer only where it takes back what was done to x.
         if after[0] != 0 or (outermost in ARRANGING and (moved or not narrow)):
             return None
-        kernel = view.constant(middle.kernel) if middle.kernel is not None else None
+        kernel = turned(view, middle.kernel) if middle.kernel is not None else None
         x_shape = view.shape(x)
         if middle.kernel is not None and (kernel is None or not kernel.root.dtype.is_floating):
             return None

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from modelfmt import dtypes
-from modelfmt.graph import Dims, Node
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.mask_recognition import mask_of_steps, shown_steps
-from modelfmt.layers.products import interior
 from modelfmt.layers.peeling import peeled
+from modelfmt.layers.products import interior
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.spatial import canonical_channels_last, channels_last, spread, window_attrs
 from modelfmt.layers.template import Input, Match, Template, op

@@ -8,6 +8,7 @@ from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.turned import turned
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Derived, shaped
 from modelfmt.layers.convolutional import ConvolutionCodec
@@ -118,7 +119,7 @@ class Separable(EachChannel):
 
     def weights_of(self, found: Peeled, graph: View) -> dict[str, Tensor] | None:
         weights = super().weights_of(found, graph)
-        mixing = graph.constant(found.pointwise) if found.pointwise else None
+        mixing = turned(graph, found.pointwise) if found.pointwise else None
         if weights is None or mixing is None or not found.together:
             return None
         each = weights["depthwise_kernel"].shape[-2:]
