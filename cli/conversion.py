@@ -26,14 +26,17 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def convert(
-    source: Annotated[str, typer.Argument(help="A .h5, .keras, .pb or .pbtxt file.")],
+    source: Annotated[str, typer.Argument(help="A .h5, .keras, .pb, .meta, SavedModel, ...")],
     destination: Annotated[str, typer.Argument(help="The file to write: .pb, .h5, .keras.")],
     from_kind: From = None,
     to: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="KIND", help="Kind of the output; its extension tells as well."),
     ] = None,
-    keras: Annotated[int, typer.Option(metavar="2|3", help="Keras of an .h5 or SavedModel.")] = 3,
+    keras: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(metavar="2|3", help="Keras of an .h5 (3), SavedModel or checkpoint (2)."),
+    ] = None,
     inputs: Inputs = None,
     outputs: Outputs = None,
     signature: Annotated[
@@ -53,6 +56,10 @@ def convert(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="VERSION", help="Write a graph that this TensorFlow reads: 1.12."),
     ] = None,
+    config: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Layers for weights alone: .json, .yaml, .h5, ..."),
+    ] = None,
     verify_: Annotated[
         bool, typer.Option("--verify", help="Run both files in TensorFlow and compare.")
     ] = False,
@@ -70,7 +77,8 @@ def convert(
         return modelfmt.convert(
             source, destination, from_kind=from_kind, to=to, keras=keras,
             inputs=listed(inputs), outputs=listed(outputs), signature=signature,
-            tags=listed(tags), freeze_batch=freeze_batch, target_tf=target_tf, force=force,
+            tags=listed(tags), freeze_batch=freeze_batch, target_tf=target_tf, config=config,
+            force=force,
         )
 
     done = guarded(debug, work)
@@ -85,6 +93,32 @@ def convert(
         typer.echo(render_conversion(done, seconds), err=True)
     if verify_:
         verify(source, destination, as_json=as_json, quiet=quiet, debug=debug)
+
+
+@commands.command()
+def upgrade(
+    old: Annotated[str, typer.Argument(help="A model file of any Keras or TensorFlow.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="NEW", help="The file to write: .keras, .h5.")
+    ],
+    config: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Layers for weights alone: .json, .yaml, .h5, ..."),
+    ] = None,
+    custom: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="FILE.py", help="Runs a file of yours that registers layers."),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Convert an old model into the newest Keras: a convert whose target is Keras 3."""
+    convert(
+        old, output, config=config, custom=custom, force=force, as_json=as_json, quiet=quiet,
+        debug=debug,
+    )
 
 
 @commands.command()

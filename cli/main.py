@@ -34,6 +34,7 @@ COMMANDS = {
     "check": Entry("inspect", "Look for damage; exit status 1 if there is any."),
     "audit": Entry("inspect", "Tell what would run or be opened if a framework loaded a file."),
     "convert": Entry("conversion", "Convert a model file into another kind."),
+    "upgrade": Entry("conversion", "Convert an old model into the newest Keras."),
     "verify": Entry("conversion", "Run two model files on equal inputs, and compare."),
     "extract": Entry("parts", "Take a model file apart, or take tensors or a subgraph out."),
     "transplant": Entry("transplant", "Put the weights of one model into another."),

@@ -274,7 +274,9 @@ def parse_json(text: Any, path: str, key: str) -> dict[str, Any]:
 # -- writing ------------------------------------------------------------------------------------
 
 
-def write_h5(network: Network, path: str, *, major: int = 3, force: bool = False) -> None:
+def write_h5(
+    network: Network, path: str, *, major: int = 3, force: bool = False
+) -> None:
     """Write a whole model as Keras ``major`` does: the twin of ``KerasH5.network``.
 
     Args:
@@ -288,19 +290,46 @@ def write_h5(network: Network, path: str, *, major: int = 3, force: bool = False
         OutputExistsError: something stands there, and not ``force``.
     """
     config = write_config(network, major=major)
-    version = KERAS_VERSION[major]
-    stated = {"keras_version": version.encode(), "backend": b"tensorflow"}
+    weights = _weights(network, major)
+    text = json.dumps(config, allow_nan=True)
+    root = Hdf5Group({**_stated(major), "model_config": text.encode()}, {"model_weights": weights})
+    with atomic_output(path, force=force) as out:
+        write_hdf5(out.temporary, root)
+
+
+def write_weights(
+    network: Network, path: str, *, major: int = 3, force: bool = False
+) -> None:
+    """Write weights alone: the twin of ``KerasWeights``. What ends in ``.weights.h5`` gets the
+    tree of Keras 3, as Keras from 2.12 on has it; else the layer_names layout.
+
+    Args, Raises: as ``write_h5``.
+    """
+    if path.endswith(".weights.h5"):
+        from modelfmt.keras.tree import write_tree
+
+        root = write_tree(network, major=major)
+    else:
+        root = _weights(network, major)
+    with atomic_output(path, force=force) as out:
+        write_hdf5(out.temporary, root)
+
+
+def _stated(major: int) -> dict[str, bytes]:
+    return {"keras_version": KERAS_VERSION[major].encode(), "backend": b"tensorflow"}
+
+
+def _weights(network: Network, major: int) -> Hdf5Group:
+    """The group of all layers' weights."""
     layers = saved_layers(network)
-    weights = Hdf5Group({**stated, **write_names("layer_names", [n.name for n in layers])})
+    names = write_names("layer_names", [layer.name for layer in layers])
+    weights = Hdf5Group({**_stated(major), **names})
     for layer in layers:
         group = group_at(weights, layer.name)
         with located(key=f'layer "{layer.name}"'):
             _write_group(group, _flat(layer, major))
     _write_group(group_at(weights, _TOP_LEVEL), [])
-    text = json.dumps(config, allow_nan=True)
-    root = Hdf5Group({**stated, "model_config": text.encode()}, {"model_weights": weights})
-    with atomic_output(path, force=force) as out:
-        write_hdf5(out.temporary, root)
+    return weights
 
 
 def saved_layers(network: Network) -> list[Layer]:

@@ -83,8 +83,20 @@ def describe(network: Network) -> SavedObject:
     return root
 
 
+def objects_of(network: Network) -> SavedObject:
+    """As ``describe``, for those who want the objects and their weights, and no configs.
+
+    Args:
+        network: bound, with the shapes of all tensors.
+
+    Raises:
+        ConversionError: where a layer keeps its weights is not known.
+    """
+    return _model(network, network.name, {}, trainable=True)
+
+
 def _model(network: Network, name: str, config: Config, *, trainable: bool) -> SavedObject:
-    rows = {row["config"]["name"]: row for row in config["layers"]}
+    rows = {row["config"]["name"]: row for row in config.get("layers", ())}
     shapes = [_shape(spec_of(network, ref).shape) for ref in network.inputs]
     made = SavedObject(_MODEL[network.kind], {
         **_common(name, trainable), "dtype": "float32", "expects_training_arg": True,
@@ -95,7 +107,8 @@ def _model(network: Network, name: str, config: Config, *, trainable: bool) -> S
     own = config.get("trainable", True) is not False
     for number, layer in enumerate(saved_layers(network)):
         with located(key=f'layer "{layer.name}"'):
-            child = _layer(layer, rows[layer.name], network, trainable=trainable and own)
+            row = rows.get(layer.name, {"class_name": layer.class_name, "config": {}})
+            child = _layer(layer, row, network, trainable=trainable and own)
         if any(True for _ in _weights_in(child)):
             made.children[f"layer_with_weights-{weighted}"] = child
             weighted += 1

@@ -146,22 +146,23 @@ def _placed(
         yield layer, path
 
 
-def write_tree(network: Network) -> Hdf5Group:
+def write_tree(network: Network, *, major: int = 3) -> Hdf5Group:
     """The content of model.weights.h5: the twin of ``read_tree``.
 
     Args:
         network: bound; or as ``read_tree`` left it, then every path is kept.
+        major: the Keras that is to read it: 2 calls the parts of an attention layer otherwise.
 
     Raises:
         ConversionError: a layer's weights are more or fewer than its sublayers take.
     """
     root = Hdf5Group()
     group_at(root, "vars").attributes["name"] = network.name
-    _write_models(network, "", root)
+    _write_models(network, "", root, major)
     return root
 
 
-def _write_models(network: Network, prefix: str, root: Hdf5Group) -> None:
+def _write_models(network: Network, prefix: str, root: Hdf5Group, major: int) -> None:
     for layer, path in _placed(saved_layers(network), f"{prefix}layers", {}):
         group_at(root, f"{path}/vars").attributes["name"] = layer.name
         if layer.network is not None:
@@ -170,7 +171,7 @@ def _write_models(network: Network, prefix: str, root: Hdf5Group) -> None:
                     f'the weights of the nested model "{layer.name}" stand in one list',
                     hint="Bind the network first.",
                 )
-            _write_models(layer.network, f"{path}/", root)
+            _write_models(layer.network, f"{path}/", root, major)
             continue
         if layer.models:
             for place, model in layer.models.items():
@@ -178,6 +179,8 @@ def _write_models(network: Network, prefix: str, root: Hdf5Group) -> None:
             continue
         with located(key=f'layer "{layer.name}"'):
             places = _places(layer)
+        if major == 2 and layer.class_name == "MultiHeadAttention":
+            places = [f"_{place.lstrip('_')}" for place in places]
         for place, tensor in zip(places, layer.weights.values(), strict=True):
             put(root, f"{path}/{place}", tensor)
             for other, first in _TWICE.get(layer.class_name, {}).items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from modelfmt.container import Container
@@ -26,17 +27,18 @@ from modelfmt.ops.opages import Version, parse_version
 from modelfmt.storage.output import check_output
 from modelfmt.surgery.batches import fix_batch, with_batch
 from modelfmt.surgery.opening import open as open_container
+from modelfmt.surgery.populate import WithArchitecture
 from modelfmt.surgery.stated import stated_or_recognised
 from modelfmt.tensor import Tensor
 
 _BY_EXTENSION = {
     ".pb": "graphdef", ".pbtxt": "graphdef", ".h5": "keras-h5", ".hdf5": "keras-h5",
     ".keras": "keras", ".meta": "metagraph", ".ckpt": "checkpoint", ".index": "checkpoint",
-    "": "savedmodel",
+    ".json": "keras-config", "": "savedmodel",
 }  # fmt: skip
 #: The kinds that hold a graph; a graph is written into them as it is.
 _OF_GRAPHS = ("graphdef", "metagraph", "savedmodel")
-_WRITTEN = (*_OF_GRAPHS, "keras-h5", "keras")
+_WRITTEN = (*_OF_GRAPHS, "keras-h5", "keras", "keras-weights", "checkpoint", "keras-config")
 
 
 class UsageError(ModelFormatError):
@@ -64,24 +66,27 @@ def convert(
     *,
     from_kind: str | None = None,
     to: str | None = None,
-    keras: int = 3,
+    keras: int | None = None,
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     signature: str | None = None,
     tags: Sequence[str] | None = None,
     freeze_batch: int | None = None,
     target_tf: str | None = None,
+    config: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Conversion:
     """Convert a model file.
 
     Args:
-        source: a .h5, .keras, .pb, .pbtxt or .meta file, or a SavedModel; recognised by content.
+        source: a .h5, .keras, .pb, .pbtxt or .meta file, or a SavedModel; with ``config`` also
+            weights alone, or a checkpoint. Recognised by content.
         destination: the file to write; its extension tells the kind unless ``to`` does.
         from_kind: overrides what the content of ``source`` says.
-        to: graphdef, metagraph, savedmodel, keras-h5 or keras.
+        to: graphdef, metagraph, savedmodel, keras-h5, keras, keras-weights, keras-config, or
+            checkpoint (of objects).
         keras: the Keras major (2 or 3) for which an .h5 is written; a SavedModel for 2 holds what
-            tf.keras' load_model needs.
+            tf.keras' load_model needs. Where left out, 3, and of a checkpoint 2.
         inputs: tensors of a graph to take as inputs; its Placeholders where left out.
         outputs: tensors of a graph to take as outputs; its sinks where left out.
         signature: of a .meta or SavedModel, where neither inputs nor outputs are given;
@@ -89,6 +94,8 @@ def convert(
         tags: of a SavedModel's MetaGraph; ``serve`` where left out.
         freeze_batch: the size that the batch dimension of every input gets.
         target_tf: a release of TensorFlow, such as "1.12", that is to read a written graph.
+        config: states the layers whose weights ``source`` holds: a model's .json or .yaml, or any
+            model file with layers.
         force: replace an existing output.
 
     Returns:
@@ -106,6 +113,8 @@ def convert(
             f"writing files of kind {kind} is not supported yet", where=Where(destination),
             expected=f"one of {', '.join(_WRITTEN)}",
         )
+    if keras is None:
+        keras = 2 if kind == "checkpoint" else 3
     if keras not in (2, 3) or (kind == "keras" and keras != 3):
         raise UsageError(
             "no such target", expected="--keras 2 (.h5 and SavedModel only) or 3", found=keras
@@ -117,8 +126,11 @@ def convert(
     if freeze_batch is not None and freeze_batch < 1:
         raise UsageError("no such batch", expected="--freeze-batch 1 or more", found=freeze_batch)
     target = _Target(destination, kind, keras, force, version, freeze_batch)
-    with open_container(source, kind=from_kind, tags=tags) as container, located(path=source):
+    with ExitStack() as opened, located(path=source):
+        container = opened.enter_context(open_container(source, kind=from_kind, tags=tags))
         container.verify()
+        if config is not None:
+            container = WithArchitecture(container, opened.enter_context(open_container(config)))
         ends = _Ends(inputs, outputs, signature)
         layered = kind not in _OF_GRAPHS or target.holds_layers
         if not layered and container.has_graph and not container.has_network:
@@ -225,10 +237,18 @@ def network_of(
         UnrecognisedGraphError, UnknownLayerError, MismatchError: the layers cannot be had.
         UnsupportedError: neither layers nor a graph.
     """
+    if container.kind == "keras-config":
+        raise ConversionError(
+            "layers only: the file holds no weights",
+            hint="Convert the file that has the weights, and pass this one as --config.",
+        )
     if container.has_network:
         return bind(container.network)
     if not container.has_graph:
-        raise ConversionError("weights only: the file states no layers, and holds no graph")
+        raise ConversionError(
+            "weights only: the file states no layers, and holds no graph",
+            hint="Pass a model's .json, .yaml, .h5 or .keras as --config.",
+        )
 
     def recognised() -> Network:
         return recognise(*_seen(container, inputs, outputs, signature))
@@ -286,11 +306,21 @@ def _write_graphdef(graph: Graph, target: _Target, outputs: Sequence[str]) -> No
 
 
 def _write_layers(network: Network, target: _Target) -> None:
+    path, force = target.path, target.force
     if target.kind == "keras":
         from modelfmt.keras.archive import write_archive_model
 
-        write_archive_model(network, target.path, force=target.force)
-    else:
-        from modelfmt.keras.h5 import write_h5
+        write_archive_model(network, path, force=force)
+    elif target.kind == "checkpoint":
+        from modelfmt.surgery.checkpoints import write_checkpoint_of
 
-        write_h5(network, target.path, major=target.keras, force=target.force)
+        write_checkpoint_of(network, path, force=force)
+    elif target.kind == "keras-config":
+        from modelfmt.keras.architecture import write_architecture
+
+        write_architecture(network, path, major=target.keras, force=force)
+    else:
+        from modelfmt.keras.h5 import write_h5, write_weights
+
+        write = write_h5 if target.kind == "keras-h5" else write_weights
+        write(network, path, major=target.keras, force=force)

@@ -49,6 +49,13 @@ def _keras(asked: Asked) -> None:
         report["holds"][whose if whose in report["holds"] else "model"] += 1
 
 
+def _versions(asked: Asked) -> None:
+    from modelfmt.surgery.layer_rows import keras_versions
+
+    asked.report["versions"] |= keras_versions(asked.container)
+    asked.report["remarks"].append("layers only: the file holds no weights")
+
+
 def _weights_only(asked: Asked) -> None:
     from modelfmt.keras.h5 import KerasWeights
 
@@ -244,6 +251,7 @@ DESCRIBERS: dict[str, tuple[Callable[[Asked], None], ...]] = {
     "keras-h5": (_keras, _network, _training),
     "keras-weights": (_keras, _weights_only),
     "keras": (_keras, _network, _training),
+    "keras-config": (_versions, _network, _training),
     "npz": (),
     "safetensors": (),
 }

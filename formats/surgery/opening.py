@@ -22,14 +22,20 @@ KINDS = (
     "graphdef", "metagraph", "savedmodel", "checkpoint", "keras-h5", "keras-weights", "keras",
 )  # fmt: skip
 
-#: Files of plain arrays, opened as well.
+#: Files of plain arrays, and of layers without weights, opened as well.
 ARRAYS = ("npz", "safetensors")
+CONFIG = "keras-config"
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _RIEGELI = bytes.fromhex("83af70d10d884a3f")  # a file of records: SavedModels of 2 GB and more
 #: A .weights.json of Keras 3, which tells in which shard each group of weights stands.
 _SHARD_MAP = re.compile(rb'\s*\{[^\[\]]*"weight_map"\s*:\s*\{')
+#: A model's config: JSON or YAML whose first key is one of a config's.
+_CONFIG = re.compile(
+    rb'\s*\{\s*"(class_name|config|keras_version|backend|module|name|registered_name|build_config|'
+    rb'compile_config)"\s*:|(class_name|config|keras_version|backend):[ \r\n]'
+)
 _OP = re.compile(rb"[A-Za-z0-9_>.\-]+")
 _TEXT_GRAPH = re.compile(r"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*[:{]")
 _TEXT_OTHER = re.compile(r"\s*(#[^\n]*\n\s*)*(meta_info_def|graph_def|saved_model_schema_version)")
@@ -88,8 +94,13 @@ def open(
         from modelfmt.arrays import NpzFile, SafetensorsFile
 
         return NpzFile(path) if found == "npz" else SafetensorsFile(path)
+    if found == CONFIG:
+        from modelfmt.keras.architecture import KerasConfig
+
+        return KerasConfig(path)
     raise UnsupportedError(
-        f"no kind {found}", where=Where(path), expected=f"one of {', '.join((*KINDS, *ARRAYS))}"
+        f"no kind {found}", where=Where(path),
+        expected=f"one of {', '.join((*KINDS, *ARRAYS, CONFIG))}",
     )
 
 
@@ -129,6 +140,8 @@ def sniff(path: str) -> str:
             raise _chunked(path)
         if _SHARD_MAP.match(head):
             return "keras-weights"
+        if _CONFIG.match(head):
+            return CONFIG
         kind = _protobuf_kind(file) or _text_kind(head)
     if kind is None and _is_checkpoint(path):
         return "checkpoint"

@@ -137,7 +137,7 @@ def write_keras2_savedmodel(
             "a SavedModel of tf.keras' own form cannot hold lookup tables yet",
             hint="Convert to a SavedModel without --keras 2.",
         )
-    things, described, weights = _numbered(describe(network))
+    things, described, weights = number_objects(describe(network))
     keys = variable_keys(things)
     nodes = {handles[i]: number for i, number in weights.items() if i in handles}
     for variable in model.variables:
@@ -156,7 +156,7 @@ def write_keras2_savedmodel(
     write_savedmodel(calling.model, path, force=force, objects=Objects(things, metadata))
 
 
-def _numbered(
+def number_objects(
     root: SavedObject,
 ) -> tuple[list[SavedThing], dict[int, tuple[str, Config]], dict[int, int]]:
     """Keras' objects as those of TensorFlow, numbered in the order in which a walk meets them.

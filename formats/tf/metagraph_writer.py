@@ -86,7 +86,7 @@ def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
     if model.variables:
         for name in (f"{prefix}.index", data_path(prefix, 0, 1)):
             check_output(name, force=force)
-    earlier = _state(os.path.dirname(prefix), force=force) if model.variables else []
+    earlier = other_checkpoints(os.path.dirname(prefix), force=force) if model.variables else []
     pieces = metagraph_pieces(model)
     check_size(pieces, path, "MetaGraphDef")
     if path.endswith(".pbtxt"):
@@ -97,11 +97,7 @@ def write_metagraph(model: Model, path: str, *, force: bool = False) -> None:
         os.fsync(out.file.fileno())  # after the checkpoint has its name nothing takes time
         if model.variables:
             write_bundle(prefix, stored(model.variables), force=force)
-            name = os.path.basename(prefix)
-            checkpoint_state.write_checkpoint_state(
-                os.path.dirname(prefix) or ".", name,
-                all_names=[n for n in earlier if n != name], force=True,
-            )  # fmt: skip
+            note_latest(prefix, earlier)
 
 
 def stored(variables: Sequence[Variable]) -> Iterator[Tensor]:
@@ -110,7 +106,16 @@ def stored(variables: Sequence[Variable]) -> Iterator[Tensor]:
         yield variable.value.renamed(variable.checkpoint_key)
 
 
-def _state(folder: str, *, force: bool) -> list[str]:
+def note_latest(prefix: str, earlier: Sequence[str]) -> None:
+    """Say in the folder's ``checkpoint`` file that this is the latest, after ``earlier``."""
+    name = os.path.basename(prefix)
+    checkpoint_state.write_checkpoint_state(
+        os.path.dirname(prefix) or ".", name,
+        all_names=[n for n in earlier if n != name], force=True,
+    )  # fmt: skip
+
+
+def other_checkpoints(folder: str, *, force: bool) -> list[str]:
     """The checkpoints that a folder's ``checkpoint`` file lists; a folder has one such file."""
     path = os.path.join(folder, checkpoint_state.NAME)
     if not os.path.lexists(path):

@@ -89,14 +89,14 @@ def write_savedmodel(
         os.mkdir(os.path.join(folder, "variables"))
         prefix = os.path.join(folder, "variables", "variables")
         if objects is not None:
-            write_bundle(prefix, _stored_objects(objects.things))
+            write_bundle(prefix, stored_objects(objects.things))
             with open(os.path.join(folder, FILE), "xb") as file:
                 file.write(objects.metadata)
         elif model.variables:
             write_bundle(prefix, stored(model.variables))
 
 
-def _stored_objects(things: Sequence[SavedThing]) -> Iterator[Tensor]:
+def stored_objects(things: Sequence[SavedThing]) -> Iterator[Tensor]:
     """The tensors of the bundle in order of their keys, and the object graph, as tf.train does."""
     keys = variable_keys(things)
     for key, number in sorted((key, number) for number, key in keys.items()):

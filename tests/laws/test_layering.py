@@ -76,6 +76,7 @@ DOORS = {
     "h5py": {"modelfmt.storage.hdf5"},
     "zipfile": {"modelfmt.storage.archive"},
     "google_crc32c": {"modelfmt.storage.crc32c"},
+    "yaml": {"modelfmt.storage.yaml_text"},
     "safetensors": {"modelfmt.storage.safetensors"},
     "ml_dtypes": {"modelfmt.dtypes"},
     "tomli": {"modelfmt.surgery.transplant_map"},  # tomllib of Python 3.10

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from modelfmt.surgery.describe import DESCRIBERS
-from modelfmt.surgery.opening import ARRAYS, KINDS
+from modelfmt.surgery.opening import ARRAYS, CONFIG, KINDS
 
 
 def test_every_kind_is_described() -> None:
-    assert set(DESCRIBERS) == {*KINDS, *ARRAYS}
-    assert all(DESCRIBERS[kind] for kind in KINDS)
+    assert set(DESCRIBERS) == {*KINDS, *ARRAYS, CONFIG}
+    assert all(DESCRIBERS[kind] for kind in (*KINDS, CONFIG))
