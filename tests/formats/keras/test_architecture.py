@@ -47,7 +47,7 @@ def test_layers_without_weights(text: str, tmp_path: Path) -> None:
     report = modelfmt.dump(path)
     assert report["remarks"] == ["layers only: the file holds no weights"]
     assert report["inputs"] == [{"name": "d_input", "dtype": "float32", "shape": [None, 3]}]
-    with pytest.raises(ConversionError, match="holds no weights.*--config"):
+    with pytest.raises(ConversionError, match=r"holds no weights.*--config"):
         convert(path, tmp_path / "out.h5")
 
 

@@ -49,7 +49,7 @@ def test_a_shorter_way_is_the_layers_own() -> None:
 
 
 def test_slots_are_nobodys() -> None:
-    with pytest.raises(MissingError, match='layer "fc".*bias'):
+    with pytest.raises(MissingError, match=r'layer "fc".*bias'):
         given(dense(), "fc/kernel", "fc/bias/Adam")
 
 

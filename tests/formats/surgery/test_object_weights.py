@@ -89,7 +89,7 @@ def test_a_layer_that_is_missing() -> None:
 
 def test_a_weight_that_is_missing() -> None:
     made = network()
-    with pytest.raises(MissingError, match='layer "a": the checkpoint has no .bias. of a Dense'):
+    with pytest.raises(MissingError, match=r'layer "a": the checkpoint has no .bias. of a Dense'):
         give_by_objects(made, *graph(
             ({"layer_with_weights-0": 2, "layer_with_weights-1": 2}, ""), *VARIABLES[:1],
             ({"kernel": 1}, ""),

@@ -74,7 +74,7 @@ def test_weights_of_another_model(tmp_path: Path) -> None:
 
 def test_without_a_config(tmp_path: Path) -> None:
     convert(NESTED, tmp_path / "w.h5", to="keras-weights")
-    with pytest.raises(ConversionError, match="weights only.*--config"):
+    with pytest.raises(ConversionError, match=r"weights only.*--config"):
         convert(tmp_path / "w.h5", tmp_path / "again.h5")
 
 
