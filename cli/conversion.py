@@ -60,6 +60,10 @@ def convert(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="FILE", help="Layers for weights alone: .json, .yaml, .h5, ..."),
     ] = None,
+    strip: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="optimizer", help="Leave out how it is compiled, and the optimizer."),
+    ] = None,
     verify_: Annotated[
         bool, typer.Option("--verify", help="Run both files in TensorFlow and compare.")
     ] = False,
@@ -78,7 +82,7 @@ def convert(
             source, destination, from_kind=from_kind, to=to, keras=keras,
             inputs=listed(inputs), outputs=listed(outputs), signature=signature,
             tags=listed(tags), freeze_batch=freeze_batch, target_tf=target_tf, config=config,
-            force=force,
+            strip=listed(strip) or (), force=force,
         )
 
     done = guarded(debug, work)
@@ -91,6 +95,8 @@ def convert(
         from modelfmt.cli.render import render_conversion
 
         typer.echo(render_conversion(done, seconds), err=True)
+        for note in done.notes:
+            typer.echo(f"note: {note}", err=True)
     if verify_:
         verify(source, destination, as_json=as_json, quiet=quiet, debug=debug)
 

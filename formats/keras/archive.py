@@ -21,7 +21,8 @@ from modelfmt.errors import UnsupportedError, Where, located
 from modelfmt.keras.assets import read_vocabularies
 from modelfmt.keras.config import read_config, write_config
 from modelfmt.keras.h5 import KERAS_VERSION, parse_json
-from modelfmt.keras.stored import StoredTensors, elements_of
+from modelfmt.keras.stored import StoredTensors, elements_of, put
+from modelfmt.keras.training import TRAINING, Training, compile_config, optimizer_state
 from modelfmt.keras.tree import read_tree, tree_order, write_tree
 from modelfmt.network import Network
 from modelfmt.storage.archive import ArchiveReader, write_archive
@@ -159,9 +160,16 @@ def write_archive_model(network: Network, path: str, *, force: bool = False) -> 
         ConversionError: Keras 3 cannot express the model.
         OutputExistsError: something stands there, and not ``force``.
     """
-    config = json.dumps(write_config(network, major=3)).encode()
+    stated = write_config(network, major=3)
+    training = network.extras.get(TRAINING)
+    if isinstance(training, Training):
+        stated["compile_config"] = compile_config(training)
+    config = json.dumps(stated).encode()
     metadata = json.dumps({"keras_version": KERAS_VERSION[3]}).encode()
     tree = write_tree(network)
+    if isinstance(training, Training):
+        for number, (_, tensor) in enumerate(optimizer_state(training, network, 3)):
+            put(tree, f"optimizer/vars/{number}", tensor)
     with atomic_output(path, force=force) as out:
         beside = f"{out.temporary}.{WEIGHTS}"
         try:

@@ -77,6 +77,8 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "trainable": (True,),
     "arguments": ({},),
 }
+#: Keys that came late in Keras 2, with their defaults: an earlier tf.keras would not take them.
+_LATE = {"synchronized": False, "keepdims": False, "invert": False, "mean": None, "variance": None}
 #: The keys under which a wrapper keeps other layers.
 WRAPPED = ("layer", "backward_layer", "forward_layer", "cell", "cells")
 
@@ -152,7 +154,8 @@ def specialise(class_name: str, config: Config, major: int, *, module: str | Non
             raise ConversionError(
                 f"{class_name} of Keras {major} has no {key!r}", found=f"{key}={value!r}"
             )
-        result[key] = _special_value(key, value, major)
+        if major == 3 or key not in _LATE or value != _LATE[key]:
+            result[key] = _special_value(key, value, major)
     if class_name == "MultiHeadAttention" and major == 2:
         result.update(dict.fromkeys(_ATTENTION_SHAPES))  # from_config asks; None: built by the call
     return result
@@ -231,6 +234,8 @@ def _special_value(key: str, value: Any, major: int) -> Any:
         return _each_wrapped(value, lambda inner: special_object(inner, major))
     if key.endswith(("_initializer", "_regularizer", "_constraint")):
         return _special_helper(value, major)
+    if key == "dtype" and major == 2 and str(value).startswith("mixed_"):
+        return {"class_name": "Policy", "config": {"name": value}}
     return value
 
 

@@ -32,6 +32,7 @@ from modelfmt.keras.stored import (
     read_names,
     write_names,
 )
+from modelfmt.keras.training import TRAINING, Training, optimizer_state, training_config
 from modelfmt.network import Layer, Network, Ref, model_order
 from modelfmt.storage.files import FileSpan, SourceFile, atomic_output, write_pieces
 from modelfmt.storage.hdf5 import Hdf5Group, Hdf5Reader, write_hdf5
@@ -293,6 +294,13 @@ def write_h5(
     weights = _weights(network, major)
     text = json.dumps(config, allow_nan=True)
     root = Hdf5Group({**_stated(major), "model_config": text.encode()}, {"model_weights": weights})
+    training = network.extras.get(TRAINING)
+    if isinstance(training, Training):
+        compiled = json.dumps(training_config(training, major), allow_nan=True)
+        root.attributes["training_config"] = compiled.encode()
+        state = optimizer_state(training, network, major) if major == 2 else []
+        if state:
+            _write_group(group_at(root, "optimizer_weights"), state)
     with atomic_output(path, force=force) as out:
         write_hdf5(out.temporary, root)
 

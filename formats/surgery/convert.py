@@ -27,6 +27,7 @@ from modelfmt.ops.opages import Version, parse_version
 from modelfmt.storage.output import check_output
 from modelfmt.surgery.batches import fix_batch, with_batch
 from modelfmt.surgery.opening import open as open_container
+from modelfmt.surgery.optimizers import carry_training
 from modelfmt.surgery.populate import WithArchitecture
 from modelfmt.surgery.stated import stated_or_recognised
 from modelfmt.tensor import Tensor
@@ -49,7 +50,7 @@ class UsageError(ModelFormatError):
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """What ``convert`` did: kinds, counts, and where the result is."""
+    """What ``convert`` did: kinds, counts, where the result is, and what was left out."""
 
     source: str
     source_kind: str
@@ -58,6 +59,7 @@ class Conversion:
     layers: int = 0
     weights: int = 0
     weight_bytes: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def convert(
@@ -74,6 +76,7 @@ def convert(
     freeze_batch: int | None = None,
     target_tf: str | None = None,
     config: str | os.PathLike[str] | None = None,
+    strip: Sequence[str] = (),
     force: bool = False,
 ) -> Conversion:
     """Convert a model file.
@@ -96,6 +99,7 @@ def convert(
         target_tf: a release of TensorFlow, such as "1.12", that is to read a written graph.
         config: states the layers whose weights ``source`` holds: a model's .json or .yaml, or any
             model file with layers.
+        strip: "optimizer": leave out how the model is compiled and its optimizer's state.
         force: replace an existing output.
 
     Returns:
@@ -119,6 +123,8 @@ def convert(
         raise UsageError(
             "no such target", expected="--keras 2 (.h5 and SavedModel only) or 3", found=keras
         )
+    if not set(strip) <= {"optimizer"}:
+        raise UsageError("nothing to strip", expected="optimizer", found=", ".join(strip))
     check_output(destination, force=force)
     version = None if target_tf is None else parse_version(target_tf)
     if version is not None and kind not in _OF_GRAPHS:
@@ -129,6 +135,7 @@ def convert(
     with ExitStack() as opened, located(path=source):
         container = opened.enter_context(open_container(source, kind=from_kind, tags=tags))
         container.verify()
+        notes: list[str] = []
         if config is not None:
             container = WithArchitecture(container, opened.enter_context(open_container(config)))
         ends = _Ends(inputs, outputs, signature)
@@ -138,6 +145,7 @@ def convert(
             layers = 0
         else:
             network = network_of(container, inputs, outputs, signature)
+            notes = carry_training(container, network, kind, keras, strip)
             if target.keras == 3 or not layered:
                 put_batch_first(network)
             _write_network_to(target, network)
@@ -146,7 +154,7 @@ def convert(
             layers = sum(1 for layer in network.walk() if layer.class_name != "InputLayer")
         return Conversion(
             source, container.kind, destination, kind, layers=layers, weights=len(tensors),
-            weight_bytes=sum(tensor.nbytes for tensor in tensors),
+            weight_bytes=sum(tensor.nbytes for tensor in tensors), notes=tuple(notes),
         )
 
 
