@@ -175,7 +175,7 @@ def _write_models(network: Network, prefix: str, root: Hdf5Group, major: int) ->
             continue
         if layer.models:
             for place, model in layer.models.items():
-                _write_models(model, f"{path}/{place}/", root)
+                _write_models(model, f"{path}/{place}/", root, major)
             continue
         with located(key=f'layer "{layer.name}"'):
             places = _places(layer)

@@ -25,6 +25,8 @@ def put_batch_first(network: Network) -> Network:
         ConversionError: a mask, which would have to be transposed as well, or several outputs.
     """
     for layer in list(network.layers):
+        for model in layer.models.values():
+            put_batch_first(model)
         if layer.network is not None:
             put_batch_first(layer.network)
             continue

@@ -90,8 +90,11 @@ def network_stated(architecture: Container) -> Network:
 def emptied(network: Network) -> Network:
     """A copy without weights."""
     copy = copied(network)
-    for layer in copy.walk():
-        layer.weights = {}
+    todo = [copy]
+    while todo:
+        for layer in todo.pop().walk():
+            layer.weights = {}
+            todo.extend(layer.models.values())
     return copy
 
 
