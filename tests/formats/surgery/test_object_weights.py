@@ -25,8 +25,8 @@ def test_a_genuine_checkpoint_holds_what_the_model_does(tmp_path: Path) -> None:
     """tf.train.Checkpoint(model=..., optimizer=...) of tf.keras 2.15, nested models in it."""
     checkpoint = GOLDEN / "checkpoint" / "tfkeras-tf2.15.1-nested_train" / "ckpt-1"
     convert(checkpoint, tmp_path / "made.h5", config=NESTED)
-    convert(NESTED, tmp_path / "whole.h5")
-    assert (tmp_path / "made.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    convert(NESTED, tmp_path / "whole.h5", strip=["optimizer"])
+    assert (tmp_path / "made.h5").read_bytes() == (tmp_path / "whole.h5", strip=["optimizer"]).read_bytes()
 
 
 def test_of_keras_3_the_model_is_found_below_its_operations(tmp_path: Path) -> None:

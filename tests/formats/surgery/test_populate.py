@@ -39,13 +39,13 @@ def digests(path: Path) -> list[tuple[str, str, str | None]]:
 def test_weights_alone_go_back_into_their_layers(
     model: str, weights: str, tmp_path: Path
 ) -> None:
-    convert(GOLDEN / model, tmp_path / "whole.h5")
+    convert(GOLDEN / model, tmp_path / "whole.h5", strip=["optimizer"])
     convert(GOLDEN / model, tmp_path / weights, to="keras-weights")
     convert(GOLDEN / model, tmp_path / "arch.json")
     with modelfmt.open(tmp_path / weights) as alone:
         assert alone.kind == "keras-weights"
     convert(tmp_path / weights, tmp_path / "again.h5", config=tmp_path / "arch.json")
-    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "whole.h5", strip=["optimizer"]).read_bytes()
 
 
 def test_a_genuine_weights_file(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_layers_of_other_names_are_taken_in_order(tmp_path: Path) -> None:
     convert(NESTED, tmp_path / "w.h5", to="keras-weights")
     modelfmt.edit(tmp_path / "w.h5", tmp_path / "other.h5", rename={"outer_dense": "else"})
     convert(tmp_path / "other.h5", tmp_path / "again.h5", config=NESTED)
-    convert(NESTED, tmp_path / "whole.h5")
-    assert digests(tmp_path / "again.h5") == digests(tmp_path / "whole.h5")
+    convert(NESTED, tmp_path / "whole.h5", strip=["optimizer"])
+    assert digests(tmp_path / "again.h5") == digests(tmp_path / "whole.h5", strip=["optimizer"])
 
 
 def test_weights_of_another_model(tmp_path: Path) -> None:
