@@ -24,7 +24,7 @@ NESTED = GOLDEN / "keras-h5" / "tfkeras-tf2.15.1-nested" / "model.h5"
 def test_a_genuine_checkpoint_holds_what_the_model_does(tmp_path: Path) -> None:
     """tf.train.Checkpoint(model=..., optimizer=...) of tf.keras 2.15, nested models in it."""
     checkpoint = GOLDEN / "checkpoint" / "tfkeras-tf2.15.1-nested_train" / "ckpt-1"
-    convert(checkpoint, tmp_path / "made.h5", config=NESTED)
+    convert(checkpoint, tmp_path / "made.h5", config=NESTED, strip=["optimizer"])
     convert(NESTED, tmp_path / "whole.h5", strip=["optimizer"])
     assert (tmp_path / "made.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
