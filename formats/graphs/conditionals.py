@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from modelfmt.errors import CorruptFileError
-from modelfmt.graph import Func, Graph, Node
+from modelfmt.graph import Dims, Func, Graph, Node
 from modelfmt.graphs.branches import chosen
 from modelfmt.graphs.frames import framed
 from modelfmt.graphs.inline import inline
+from modelfmt.graphs.input_shapes import told_shapes
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
@@ -46,6 +47,9 @@ def look(
         view = View(graph, inputs, outputs, values)
         taken = dict(_taken(view))
         if not taken:
+            told: dict[str, Dims] = {}
+            while (more := told_shapes(view, told)) != told:
+                told, view = more, View(graph, inputs, outputs, values, more)
             return view
         graph = framed(inline(graph, taken), outputs or ())
     raise CorruptFileError("conditionals within conditionals without end", found=[*taken])

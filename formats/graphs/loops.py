@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from modelfmt.graph import Node, parse_input, tensor_name
+from modelfmt.graphs.joint_states import parts_of
 from modelfmt.graphs.order import NEXT
 from modelfmt.graphs.view import View
 
@@ -32,13 +33,15 @@ class Variable:
         initial: the tensor that the first turn gets; outside.
         inside: the tensor that the nodes of the body read.
         following: the tensor of the body that the next turn gets.
-        merge: the node where the two come together.
+        merge: the node where the two come together; of several states in one, and which it is.
+        is_joint: whether ``initial`` is that of several states in one.
     """
 
     initial: str
     inside: str
     following: str
     merge: str
+    is_joint: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +239,12 @@ def _variables(view: View, condition: str) -> Iterator[Variable]:
         enter = next((s for s in sources if s and s.op in ("Enter", "RefEnter")), None)
         back = next((s for s in sources if s and s.op in NEXT), None)
         if enter is not None and back is not None:
-            yield Variable(
+            whole = (
                 view.resolve(enter.inputs[0]), tensor_name(switch.name, 1),
-                view.resolve(back.inputs[0]), merge.name,
+                view.resolve(back.inputs[0]),
             )  # fmt: skip
+            parts = parts_of(*whole, view)
+            for k, part in enumerate(parts):
+                yield Variable(*part, f"{merge.name} {k}", part[0] == whole[0])
+            if not parts:
+                yield Variable(*whole, merge.name)

@@ -16,7 +16,7 @@ from functools import cached_property
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import MismatchError, located
-from modelfmt.graph import Graph, Node, parse_input, tensor_name
+from modelfmt.graph import Dims, Graph, Node, parse_input, tensor_name
 from modelfmt.graphs.arrangement import steps
 from modelfmt.graphs.branches import CHOOSING, SWITCHES, Branches, is_phase
 from modelfmt.graphs.facts import PASSING, RESHAPING, Constant, Facts, plain
@@ -49,6 +49,7 @@ class View(Facts):
         inputs: tensors to cut at; every Placeholder counts as well. In the model's order.
         outputs: tensors of interest; where left out, the graph's sinks.
         values: what the variables hold, by node name; such a variable reads as a constant.
+        shapes: those of Placeholders whose own the file does not tell.
 
     Tensors are named as in ``graph``; a name that was resolved away stands for what it
     resolves to. Raises MissingError for a named input or output that does not exist.
@@ -60,9 +61,11 @@ class View(Facts):
         inputs: Sequence[str] | None = None,
         outputs: Sequence[str] | None = None,
         values: Mapping[str, Tensor] | None = None,
+        shapes: Mapping[str, Dims] | None = None,
     ) -> None:
         super().__init__(graph)
         self._values = values or {}
+        self._told = shapes or {}
         self._branches = Branches()
         #: What others found out about the graph, and may be asked again: loops, endings.
         self.memo: dict[object, object] = {}
@@ -151,6 +154,8 @@ class View(Facts):
             outputs = infer(node.op, node.attrs, statics, producer=self.graph.producer)
         for index, static in enumerate(outputs):
             self._static[tensor_name(name, index)] = static
+        if name in self._told:
+            self._static[name] = dataclasses.replace(self._static[name], shape=self._told[name])
         if node.op == "Reshape":
             self._static[name] = reshaped(self, node, self._static[name])
         if is_phase(node):

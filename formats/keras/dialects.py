@@ -131,6 +131,10 @@ def settle_multi_backend(class_name: str, config: Config) -> None:
             settle_multi_backend(config[key]["class_name"], config[key]["config"])
 
 
+#: What recurrent layers of tf.keras read from their kwargs; their configs have it where it is true.
+_UNSIGNED = ("zero_output_for_mask",)
+
+
 def specialise(class_name: str, config: Config, major: int, *, module: str | None = None) -> Config:
     """The twin of ``normalise``: the config that ``major``'s layer of this class accepts.
 
@@ -150,6 +154,9 @@ def specialise(class_name: str, config: Config, major: int, *, module: str | Non
             key = "alpha"
         if known is not None and key not in known:
             if _says_nothing(class_name, key, value):
+                continue
+            if key in _UNSIGNED:
+                result[key] = value
                 continue
             raise ConversionError(
                 f"{class_name} of Keras {major} has no {key!r}", found=f"{key}={value!r}"

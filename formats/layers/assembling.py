@@ -18,6 +18,7 @@ from modelfmt.layers.codec import Claim, LayerCodec, TensorName
 from modelfmt.layers.naming import layer_names, scope_of
 from modelfmt.layers.recurrent.lengths import mask_of_lengths
 from modelfmt.layers.recurrent.steps import steps_of
+from modelfmt.layers.recurrent.unstacking import unstack
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Call, Config, Layer, Network, Ref, Spec, model_order
 
@@ -85,8 +86,11 @@ def assemble(
         call = _call(item, made, view)
         if item.claim.lengths is not None:
             seen = made[view.resolve(item.claim.lengths)]
-            steps = steps_of(view.resolve(item.claim.inputs[0]), view)
-            more, call.kwargs["mask"] = mask_of_lengths(call.inputs[0], seen, steps, layer.name)
+            x = view.resolve(item.claim.inputs[0])
+            features = (view.shape(x) or (0,))[-1] or 0
+            more, call.kwargs["mask"] = mask_of_lengths(
+                call.inputs[0], seen, steps_of(x, view), features, layer.name
+            )
             network.layers += more
         for stage in item.claim.before:
             call.inputs[:1] = [_staged(stage, call.inputs[0], layer.name, taken, network)]
@@ -101,6 +105,7 @@ def assemble(
         shared[item.sharing_key].name: scope_of(item) for item in found if not item.claim.after
     }
     _fuse_activations(network, scopes)
+    unstack(network)
     network.layers = model_order(network)
     return network
 

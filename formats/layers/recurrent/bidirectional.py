@@ -3,7 +3,7 @@
     y = merge(forward(x), ReverseV2(backward(x), [1]))        all outputs
     y = merge(forward(x), backward(x))                        the last one of each
 
-    merge: ConcatV2 along the last axis; AddV2; Mul; AddV2 and half of it
+    merge: ConcatV2 along the last axis; AddV2; Mul; AddV2 and half of it; none
 
 Source: Keras, Bidirectional.call.
 """
@@ -15,20 +15,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelfmt.errors import ConversionError, MismatchError
-from modelfmt.graph import Dims, Node
+from modelfmt.graph import Dims, Node, parse_input
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.parts import names_of_parts, part, untrained_of_parts
-from modelfmt.layers.recurrent.claims import CELLS, recurrent
+from modelfmt.layers.recurrent.claims import recurrent
+from modelfmt.layers.recurrent.endings import ROOTS, ending_of
 from modelfmt.layers.recurrent.rnn import Recurrent
+from modelfmt.layers.recurrent.sequences import turned_by
+from modelfmt.layers.recurrent.unrolled import UNROLLED
 from modelfmt.layers.recurrent.writing import flat
 from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.network import Config, Layer
 from modelfmt.tensor import Tensor
 
-#: The ops that the output of a Bidirectional may be made by.
+#: The ops that the output of a Bidirectional may be made by: a merge, else what a way ends in.
 MERGING = frozenset({"ConcatV2", "AddV2", "Mul", "RealDiv"})
+_TURNING = frozenset({"ReverseV2", "ReverseSequence"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,35 +42,119 @@ class Way:
     class_name: str
     claim: Claim
 
+    def states(self) -> dict[str, int]:
+        """Which of the states each tensor is, of those that something reads."""
+        return {t: k - 1 for t, k in self.claim.outputs.items() if k}
+
+    def state_count(self) -> int:
+        return 2 if self.class_name == "LSTM" else 1
+
 
 @dataclasses.dataclass(frozen=True)
 class BothWays:
-    """What was recognised: how the outputs are merged, the two layers, every node of it."""
+    """What was recognised.
 
-    mode: str
+    Attributes:
+        mode: how the outputs are merged; None where they are not.
+        forward, backward: the two layers.
+        nodes: every node of it.
+        outputs: the tensors that it yields, and which of its outputs each is.
+    """
+
+    mode: str | None
     forward: Way
     backward: Way
     nodes: tuple[str, ...]
+    outputs: Mapping[str, int]
 
 
 def both_ways(tensor: str, view: View) -> BothWays | None:
-    """The Bidirectional layer that computes ``tensor``, or None."""
-    for mode, first, second, merging in _merged(tensor, view):
-        forward = _way(first, view)
-        if forward is None:
-            continue
-        sequences = bool(forward.claim.config["return_sequences"])
-        turned = _turned_back(second, view) if sequences else (second, ())
-        backward = _way(turned[0], view) if turned else None
-        if turned is None or backward is None or not _are_opposite(forward, backward):
-            continue
-        nodes = (*merging, *turned[1], *forward.claim.nodes, *backward.claim.nodes)
-        return BothWays(mode, forward, backward, tuple(dict.fromkeys(nodes)))
+    """The Bidirectional layer of which ``tensor`` is an output, or None."""
+    tensor = view.resolve(tensor)
+    for merge in _merges(tensor, view):
+        for mode, first, second, merging in _merged(merge, view):
+            found = _of_two(mode, merge, first, second, merging, view)
+            if found is not None and tensor in found.outputs:
+                return found
+    return _unmerged(tensor, view)
+
+
+def _of_two(
+    mode: str | None, merge: str, first: str, second: str, merging: tuple[str, ...], view: View
+) -> BothWays | None:
+    """The layer whose ways yield ``first`` and, turned back where it is a sequence, ``second``."""
+    forward = _way(first, view)
+    if forward is None:
+        return None
+    sequences = bool(forward.claim.config["return_sequences"])
+    turned = _turned_back(second, view) if sequences else (second, (), None)
+    backward = _way(turned[0], view) if turned else None
+    if turned is None or backward is None or not _are_opposite(forward, backward):
+        return None
+    if turned[2] is not None and turned[2] != backward.claim.lengths:
+        return None
+    outputs = {merge: 0} if mode is not None else {first: 0, second: 1}
+    count = len(outputs)
+    for start, way in ((count, forward), (count + forward.state_count(), backward)):
+        outputs.update((name, start + k) for name, k in way.states().items())
+    nodes = (*merging, *turned[1], *forward.claim.nodes, *backward.claim.nodes)
+    return BothWays(mode, forward, backward, tuple(dict.fromkeys(nodes)), outputs)
+
+
+def _merges(tensor: str, view: View) -> list[str]:
+    """Where the ways may be merged: in ``tensor``, or in what reads the results of its loop."""
+    node = view.producer(tensor)
+    found = [tensor] if node is not None and node.op in MERGING else []
+    way = _way(tensor, view)
+    todo = list(way.claim.outputs) if way is not None else []
+    for _ in range(3 if way is not None else 0):
+        readers = [r for t in todo for r in sorted(view.consumers.get(parse_input(t).node, ()))]
+        found += [r for r in readers if view.live[r].op in MERGING]
+        todo = [r for r in readers if view.live[r].op in MERGING | _TURNING]
+    return list(dict.fromkeys(found))
+
+
+def _unmerged(tensor: str, view: View) -> BothWays | None:
+    """The layer whose outputs nothing merges, where ``tensor`` is one of them.
+
+    Of a layer that goes backwards alone, nobody turns the outputs back.
+    """
+    turned = _turned_back(tensor, view)
+    second = _way(turned[0], view) if turned else None
+    if second is not None and second.claim.config["go_backwards"]:
+        pairs = [(first, tensor) for first in _beside(second, view)]
+    else:
+        forward = _way(tensor, view)
+        if forward is None or not forward.claim.config["return_sequences"]:
+            return None
+        pairs = [
+            (name, reader)
+            for name, k in forward.claim.outputs.items() if not k
+            for backward in _beside(forward, view)
+            for reader in sorted(view.consumers.get(parse_input(backward).node, ()))
+            if view.live[reader].op in _TURNING
+        ]  # fmt: skip
+    for one, other in pairs:
+        found = _of_two(None, "", one, other, (), view)
+        if found is not None and tensor in found.outputs:
+            return found
     return None
 
 
+def _beside(way: Way, view: View) -> list[str]:
+    """The sequences of outputs of other loops over the same sequence as this one."""
+    loops = [name for name, node in view.live.items() if node.op == "Transpose"]
+    found = []
+    for name in loops:
+        ending = ending_of(name, view)
+        other = _way(name, view) if ending is not None and ending.sequences else None
+        if other is not None and other.claim.inputs == way.claim.inputs:
+            found += [t for t, k in other.claim.outputs.items() if not k]
+    return [name for name in dict.fromkeys(found) if name not in way.claim.outputs]
+
+
 def _way(tensor: str, view: View) -> Way | None:
-    for class_name in CELLS:
+    for class_name in ("SimpleRNN", "LSTM", "GRU"):
         claim = recurrent(class_name, tensor, view)
         if claim is not None:
             return Way(class_name, claim)
@@ -77,19 +165,22 @@ def _are_opposite(forward: Way, backward: Way) -> bool:
     """Whether two layers go through one sequence, the first from its start, the other back."""
     one, other = forward.claim, backward.claim
     return (
-        one.inputs[0] == other.inputs[0] and len(one.inputs) == len(other.inputs)
+        one.inputs[0] == other.inputs[0] and bool(one.arguments) == bool(other.arguments)
         and not one.config["go_backwards"] and bool(other.config["go_backwards"])
         and one.config["return_sequences"] == other.config["return_sequences"]
-        and one.mask == other.mask
+        and one.mask == other.mask and one.lengths == other.lengths
     )  # fmt: skip
 
 
-def _turned_back(tensor: str, view: View) -> tuple[str, tuple[str, ...]] | None:
-    """The sequence whose reverse in time ``tensor`` is, and the node that turns it."""
+def _turned_back(tensor: str, view: View) -> tuple[str, tuple[str, ...], str | None] | None:
+    """The sequence whose reverse in time ``tensor`` is, the node that turns it, by what lengths."""
     node = view.producer(tensor)
-    if node is None or node.op != "ReverseV2" or view.ints(node.inputs[1]) != [1]:
+    if node is None:
         return None
-    return view.resolve(node.inputs[0]), (node.name,)
+    if node.op == "ReverseV2" and view.ints(node.inputs[1]) == [1]:
+        return view.resolve(node.inputs[0]), (node.name,), None
+    by = turned_by(tensor, view, 1)
+    return (by[0], (node.name,), by[1]) if by is not None else None
 
 
 def _merged(tensor: str, view: View) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -142,7 +233,7 @@ class Bidirectional(LayerCodec):
     arguments = frozenset({"initial_state"})
     parameters = ("sequences", "initial_state", "mask", "training")
     config = {"merge_mode": "concat"}
-    root_ops = MERGING
+    root_ops = MERGING | ROOTS | _TURNING | UNROLLED
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         found = both_ways(tensor, graph)
@@ -152,8 +243,10 @@ class Bidirectional(LayerCodec):
         weights: dict[str, Tensor] = {}
         given: list[str] = []
         ways = dict(zip(_WAYS, (found.forward, found.backward), strict=True))
+        states = any(way.states() for way in ways.values())
         for key, way in ways.items():
-            inner = Layer(way.class_name, way.class_name.lower(), dict(way.claim.config))
+            said = {**way.claim.config, "return_state": states}
+            inner = Layer(way.class_name, way.class_name.lower(), said)
             full = codec_for(inner).completed(inner.config, way.claim.weights)
             zeros = way.claim.config.get("zero_output_for_mask")
             if zeros is None or zeros == full["return_sequences"]:  # as ``_named`` has it
@@ -166,8 +259,8 @@ class Bidirectional(LayerCodec):
             given.extend(way.claim.arguments.get("initial_state", ()))
         forward = found.forward.claim
         return Claim(
-            forward.inputs, config, weights, found.nodes, forward.mask,
-            arguments={"initial_state": tuple(given)} if given else {},
+            forward.inputs, config, weights, found.nodes, forward.mask, forward.lengths,
+            found.outputs, {"initial_state": tuple(given)} if given else {},
         )  # fmt: skip
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from modelfmt.graph import parse_input
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import FUNCTIONS
 from modelfmt.layers.recurrent.sums import Sums
@@ -40,11 +41,46 @@ class Cell:
         config: its activations and flags.
         weights: canonical name to tensor, in canonical order.
         states: the tensors of the body that hold its states, in order.
+        shown: which of the states the output becomes.
     """
 
     config: Config
     weights: Mapping[str, Tensor]
     states: tuple[str, ...]
+    shown: int = 0
+
+
+#: The nodes of a step, of which no cell has so many.
+_NEAR = 150
+
+
+def multiplied(tensor: str, body: Body, *, near: bool = False) -> list[str]:
+    """What the kernels below a tensor of the body are multiplied with, the nearest first.
+
+    ``near`` looks at a single step: not below the products, nor far.
+    """
+    view, found, met = body.view, dict[str, None](), set[str]()
+    todo = [view.resolve(tensor)]
+    while todo:
+        current = todo.pop(0)
+        node = view.producer(current)
+        name = parse_input(current).node
+        if node is None or name in met or view.constant(current) is not None:
+            continue
+        if body.sums.outside(current) is not None or node.op == "Switch":
+            continue
+        met.add(name)
+        if node.op == "MatMul":
+            beside = view.producer(node.inputs[0])
+            several = beside is not None and beside.op == "ConcatV2"
+            operands = beside.inputs[:-1] if several and beside else node.inputs[:1]
+            found.update((body.sums.plain(operand), None) for operand in operands)
+            if near:
+                continue
+        if near and len(met) > _NEAR:
+            break
+        todo.extend(view.resolve(i) for i in node.inputs)
+    return list(found)
 
 
 def activated(tensor: str, view: View) -> Iterator[tuple[str, str]]:

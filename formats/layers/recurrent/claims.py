@@ -32,13 +32,15 @@ from modelfmt.layers.recurrent.sequences import (
     sources,
 )
 from modelfmt.layers.recurrent.simple_rnn_cell import simple_rnn
+from modelfmt.layers.recurrent.stacked_cells import stack
 from modelfmt.layers.recurrent.starts import initial_states
 from modelfmt.layers.recurrent.steps import lasts
 from modelfmt.layers.recurrent.sums import Sums
+from modelfmt.layers.recurrent.unrolled import unrolled
 from modelfmt.network import Config
 
 CELLS: Mapping[str, Callable[[Body], Cell | None]] = {
-    "SimpleRNN": simple_rnn, "LSTM": lstm, "GRU": gru,
+    "SimpleRNN": simple_rnn, "LSTM": lstm, "GRU": gru, "RNN": stack,
 }  # fmt: skip
 
 
@@ -47,9 +49,11 @@ def recurrent(class_name: str, tensor: str, view: View) -> Claim | None:
 
     None as well for a class whose cell is not among CELLS.
     """
-    ending = ending_of(view.resolve(tensor), view) if class_name in CELLS else None
-    if ending is None:
+    if class_name not in CELLS:
         return None
+    ending = ending_of(view.resolve(tensor), view)
+    if ending is None:
+        return unrolled(class_name, tensor, view)
     claim = layer_of(class_name, ending.loop)
     return claim if claim is not None and view.resolve(tensor) in claim.outputs else None
 
@@ -137,6 +141,7 @@ def _indices(
     The state that is the output, and leaves alone, is the last output.
     """
     states = [loop.variable(state) for state in cell.states]
+    shown = states[cell.shown]
     indices: dict[str, int] = {}
     sequences = any(ending.sequences for ending in found.values())
     for tensor, ending in found.items():
@@ -146,11 +151,11 @@ def _indices(
             return None
         elif ending.sequences or not sequences:
             indices[tensor] = 0
-        elif states[0] is not None and states[0].following == output:
-            indices[tensor] = 1
+        elif shown is not None and shown.following == output:
+            indices[tensor] = 1 + cell.shown
         else:
             return None
-    if set(indices.values()) == {1} and not sequences:
+    if set(indices.values()) == {1 + cell.shown} and not sequences:
         indices = dict.fromkeys(indices, 0)
     return indices
 

@@ -66,6 +66,8 @@ def masked_value(tensor: str, loop: Loop) -> Masked | None:
         shown, hidden = (first, second) if shows != inverted else (second, first)
         return Masked(Mask(tensor, is_lengths=True), shown, hidden)
     sequence = read_in(loop, condition)
+    while sequence and (made := view.producer(sequence)) is not None and made.op == "Cast":
+        sequence = view.resolve(made.inputs[0])
     row = batch_first(sequence, view) if sequence else None
     if row is None or inverted:
         return None
@@ -99,7 +101,7 @@ def hides_with_zeros(hidden: str, output: str, cell: Cell, loop: Loop) -> bool |
     """Whether hidden outputs are zeros; False where the last one is kept, None for neither."""
     if is_zero(hidden, loop.view):
         return True
-    if hidden == cell.states[0]:
+    if hidden == cell.states[cell.shown]:
         return False
     before = loop.variable(hidden)
     if before is None or before.following != output or not is_zero(before.initial, loop.view):

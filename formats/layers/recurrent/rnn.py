@@ -25,14 +25,20 @@ from modelfmt.layers.recurrent.endings import ROOTS
 from modelfmt.layers.recurrent.gru_cell import GRUCell
 from modelfmt.layers.recurrent.lstm_cell import LSTMCell
 from modelfmt.layers.recurrent.simple_rnn_cell import SimpleRNNCell
+from modelfmt.layers.recurrent.unrolled import UNROLLED
+from modelfmt.layers.recurrent.unstacking import as_layers
 from modelfmt.layers.recurrent.writing import LoopWriter, flat
-from modelfmt.layers.registry import register_layer
+from modelfmt.layers.registry import codec_for, register_layer
 from modelfmt.network import Layer
 
 _LOOP = {
     "return_sequences": False, "return_state": False, "go_backwards": False, "stateful": False,
     "unroll": False, "zero_output_for_mask": False,
 }  # fmt: skip
+
+
+#: What makes no difference to a graph, or shows in what reads the layer's outputs.
+_UNSEEN = ("unroll", "stateful", "return_state")
 
 
 class Recurrent(LayerCodec):
@@ -53,7 +59,7 @@ class Recurrent(LayerCodec):
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
         """Neither unrolled nor stateful."""
         (form,) = super().canonical(layer, shapes)
-        form.config = {k: v for k, v in form.config.items() if k not in ("unroll", "stateful")}
+        form.config = {k: v for k, v in form.config.items() if k not in _UNSEEN}
         return [form]
 
     def write(
@@ -82,7 +88,7 @@ class _OfOneCell(Recurrent):
     """A layer whose config is that of its cell, and more."""
 
     cell: ClassVar[type[CellCodec]]
-    root_ops = ROOTS
+    root_ops = ROOTS | UNROLLED
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         return recurrent(self.class_name, tensor, graph)
@@ -136,6 +142,18 @@ class RNN(Recurrent):
     class_name = "RNN"
     wraps = ("cell",)
     config = dict(_LOOP)
+    root_ops = ROOTS
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """Of several cells; one alone is another layer's."""
+        return recurrent(self.class_name, tensor, graph)
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """As the layers of its cells."""
+        row = as_layers(layer)
+        if row[0] is layer or (layer.config.get("go_backwards") and len(row) > 1):
+            return super().canonical(layer, shapes)
+        return [form for each in row for form in codec_for(each).canonical(each, shapes)]
 
     def cell_of(self, layer: Layer) -> Layer:
         return part(layer, "cell")

@@ -20,7 +20,9 @@ def initial_states(cell: Cell, loop: Loop) -> tuple[str, ...] | None:
     zeros = [is_zero(start, loop.view) for start in starts]
     if all(zeros):
         return ()
-    if any(zeros) or any(loop.view.constant(start) is not None for start in starts):
+    if any(zeros) or any(v is not None and v.is_joint for v in variables):
+        return None
+    if any(loop.view.constant(start) is not None for start in starts):
         return None
     return tuple(starts)
 

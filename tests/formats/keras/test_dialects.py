@@ -74,6 +74,10 @@ def test_wrapped_layers_are_normalised_too() -> None:
         ("SpatialDropout2D", {"rate": 0.5, "trainable": True, "noise_shape": None}, 3,
          {"rate": 0.5}),
         ("LSTM", {"units": 2, "zero_output_for_mask": False}, 2, {"units": 2}),
+        (
+            "LSTM", {"units": 2, "zero_output_for_mask": True}, 2,
+            {"units": 2, "zero_output_for_mask": True},
+        ),
         ("Dense", {"kernel_initializer": {"module": "keras.initializers", "class_name": "Zeros",
                                           "config": {"input_axes": None}}}, 2,
          {"kernel_initializer": {"class_name": "Zeros", "config": {}}}),
