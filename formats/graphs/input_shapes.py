@@ -178,7 +178,7 @@ def _reduced(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
     rank = len(shape) + (0 if kept else len(axes))
     gone = {int(a or 0) % rank for a in axes} if rank else set()
     rest = iter(shape)
-    sizes = []
+    sizes: list[int | None] = []
     for axis in range(rank):
         if axis in gone:
             sizes.append(None)
