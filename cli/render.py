@@ -18,6 +18,11 @@ def size(count: float) -> str:
     raise AssertionError("unreachable")
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with what it counts: 1 node, 2,000 nodes."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def shape(dims: Sequence[int | None] | None) -> str:
     """A shape as [?, 28, 28, 1]; ? for an unknown size, [...] for an unknown rank."""
     if dims is None:
@@ -42,16 +47,17 @@ def table(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[str]:
 def render_conversion(done: Any, seconds: float) -> str:
     """The line that ``fmt convert`` says when it is done."""
     what = f"{done.source} ({done.source_kind}) -> {done.destination} ({done.kind})"
-    counts = f"{done.layers} layers, " if done.layers else ""
+    counts = f"{counted(done.layers, 'layer')}, " if done.layers else ""
     if done.weights:
-        counts += f"{done.weights} weights, {size(done.weight_bytes)}, "
+        counts += f"{counted(done.weights, 'weight')}, {size(done.weight_bytes)}, "
     return f"{what}: {counts}{seconds:.2f} s"
 
 
 def render_extraction(done: Any) -> str:
     """What ``fmt extract`` says when it is done."""
-    parts = f"{done.parts} part{'s' * (done.parts != 1)}, " if done.parts else ""
-    what = f"{done.source} ({done.kind}) -> {done.destination}: {parts}{done.tensors} tensors"
+    parts = f"{counted(done.parts, 'part')}, " if done.parts else ""
+    tensors = counted(done.tensors, "tensor")
+    what = f"{done.source} ({done.kind}) -> {done.destination}: {parts}{tensors}"
     return "\n".join([what, *(f"  {remark}" for remark in done.remarks)])
 
 
@@ -66,7 +72,7 @@ def render_edit(done: Any) -> str:
     """What ``fmt edit`` says when it is done; of many changes the first ones."""
     count = len(done.changes)
     what = f"{done.source} -> {done.destination} ({done.kind})"
-    lines = [f"{what}: {count} changes" if count else f"{what}: nothing changed"]
+    lines = [f"{what}: {counted(count, 'change')}" if count else f"{what}: nothing changed"]
     lines += [f"  {change}" for change in done.changes[:_SHOWN]]
     return "\n".join([*lines, *([f"  and {count - _SHOWN} more"] if count > _SHOWN else [])])
 

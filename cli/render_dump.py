@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from modelfmt.cli.render import one_line, shape, size, table
+from modelfmt.cli.render import counted, one_line, shape, size, table
 
 Report = dict[str, Any]
 
@@ -71,9 +73,9 @@ def _head(report: Report) -> Iterator[str]:
 
 def _metagraph(row: Report) -> list[str]:
     keys = [key for key in row["signatures"] if not key.startswith("__")]
-    functions = f"{row['functions']} functions" if row["functions"] else ""
+    functions = counted(row["functions"], "function") if row["functions"] else ""
     listed = f"signatures {', '.join(keys)}" if keys else "no signature"
-    return [",".join(row["tags"]) or "no tags", f"{row['nodes']} nodes", functions, listed]
+    return [",".join(row["tags"]) or "no tags", counted(row["nodes"], "node"), functions, listed]
 
 
 def _end(row: Report) -> list[str]:
@@ -86,7 +88,7 @@ def _layers(report: Report) -> Iterator[str]:
         return
     total = sum(row["parameters"] for row in layers)
     model = " ".join(filter(None, [report.get("class"), report.get("name")]))
-    yield f"layers: {len(layers)}, {total:,} parameters" + (f" ({model})" if model else "")
+    yield f"layers: {len(layers)}, {counted(total, 'parameter')}" + (f" ({model})" if model else "")
     yield from table(map(_layer, layers))
 
 
@@ -101,11 +103,12 @@ def _graph(report: Report) -> Iterator[str]:
         yield from table([op, str(count)] for op, count in report["ops"].items())
     functions = report.get("functions")
     if functions:
-        yield f"functions: {len(functions)}, {sum(functions.values())} nodes in them"
+        inside = counted(sum(functions.values()), "node")
+        yield f"functions: {len(functions)}, {inside} in them"
         gradients = report.get("gradients", {})
         yield from table(
-            [name, f"{count} nodes", f"gradient {gradients[name]}" if name in gradients else ""]
-            for name, count in functions.items()
+            [name, counted(n, "node"), f"gradient {gradients[name]}" if name in gradients else ""]
+            for name, n in functions.items()
         )
     if report.get("function_ops"):
         yield "nodes in functions:"
@@ -178,8 +181,8 @@ def _checkpoint(report: Report) -> Iterator[str]:
         yield one_line(f"state file: the latest is {state['latest'] or 'none'}{others}")
     objects = found.get("objects")
     if objects:
-        counts = ((n, objects[n]) for n in ("variables", "slots", "configs"))
-        listed = ", ".join(f"{count} {name}" for name, count in counts if count)
+        counts = ((n, objects[f"{n}s"]) for n in ("variable", "slot", "config"))
+        listed = ", ".join(counted(count, name) for name, count in counts if count)
         yield f"saved objects: {objects['count']}" + (f", {listed}" if listed else "")
         if objects["rows"]:
             yield from table([one_line(r["path"]), one_line(r["key"])] for r in objects["rows"])
@@ -194,17 +197,28 @@ def _tensors(report: Report) -> Iterator[str]:
     whose = ", ".join(f"{count} {name}" for name, count in holds.items() if count)
     shared = f" ({whose})" if sum(map(bool, holds.values())) > 1 else ""
     yield f"tensors: {len(tensors)}, {size(total)}{shared}"
-    yield from table(map(_tensor, tensors))
+    told = all(row.get("layer", "") in row["name"] for row in tensors)  # by the paths themselves
+    yield from table(_tensor(row, not told) for row in tensors)
     sliced = [[one_line(row["name"]), *row["slices"]] for row in tensors if row.get("slices")]
     if sliced:
-        yield "slices:"
+        yield "slices (start,length of each axis):"
         widest = max(map(len, sliced))
         yield from table([*row, *[""] * (widest - len(row))] for row in sliced)
 
 
-def _tensor(row: Report) -> list[str]:
+def _tensor(row: Report, with_layer: bool) -> list[str]:
     nbytes = "?" if row["nbytes"] is None else size(row["nbytes"])
     cells = [one_line(row["name"]), row["dtype"], shape(row["shape"]), nbytes]
+    if with_layer:
+        cells.append(one_line(row.get("layer", "")))
     if "sha256" in row:
         cells.append(row["sha256"] or "-")
-    return [*cells, one_line(", ".join(map(str, row.get("values", ()))))]
+    is_text = row["dtype"] == "string"
+    return [*cells, ", ".join(_value(value, is_text) for value in row.get("values", ()))]
+
+
+def _value(value: Any, is_text: bool) -> str:
+    """An element; text in quotes, bytes that are none as Python has them."""
+    if isinstance(value, dict):
+        return repr(base64.b64decode(value["base64"]))
+    return json.dumps(value, ensure_ascii=not value.isprintable()) if is_text else str(value)

@@ -13,7 +13,8 @@ The schema, which ``--json`` prints as it is:
     checkpoint      of a checkpoint, also one beside a graph: checkpoint_rows.py
     remarks         [sentence]: what one should know, and is not odd
     tensors         [{"name", "path", "dtype", "shape", "nbytes"}], with digest also "sha256", with
-                    values "values" of small ones, flat, in C order; "slices" of partitioned ones.
+                    values "values" of small ones, flat, in C order; "slices" of partitioned ones;
+                    "layer" that it belongs to, of a file of Keras that tells.
                     nbytes of strings is what the file spends on them, null where they would have
                     to be read for it
     holds           {"model", "optimizer", "other"}: how many of the tensors are whose, of a file of
@@ -28,10 +29,12 @@ import fnmatch
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from modelfmt.errors import ModelFormatError, located
 from modelfmt.surgery.describe import DESCRIBERS, Asked, Report
+from modelfmt.surgery.layer_rows import owners
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.tensor import Tensor
 
@@ -74,7 +77,11 @@ def dump(
         report["tensors"] = []
         if digest or values:  # the tensors are read
             _guarded(asked, lambda _: container.verify())
-        rows = _tensors(asked, select, digest, values)
+        owned: dict[str, str] = {}
+        if container.kind in ("keras-h5", "keras-weights", "keras"):
+            with suppress(ModelFormatError):  # which is told of the layers
+                owned = owners(container)
+        rows = _tensors(asked, select, digest, values, owned)
         _guarded(asked, lambda _: report["tensors"].extend(rows))
         for sentence in getattr(container, "oddities", []):
             asked.odd(sentence)
@@ -94,7 +101,7 @@ def _guarded(asked: Asked, describe: Callable[[Asked], None]) -> None:
 
 
 def _tensors(
-    asked: Asked, select: Sequence[str], digest: bool, values: bool
+    asked: Asked, select: Sequence[str], digest: bool, values: bool, owned: dict[str, str]
 ) -> Iterator[Report]:
     slices = asked.report.get("checkpoint", {}).get("slices", {})
     for name in asked.container.tensors:
@@ -106,7 +113,11 @@ def _tensors(
         except ModelFormatError as error:
             asked.odd(str(error))
             continue
-        yield {**row, "slices": slices[name]} if name in slices else row
+        if name in slices:
+            row["slices"] = slices[name]
+        if name in owned:
+            row["layer"] = owned[name]
+        yield row
 
 
 def _row(name: str, tensor: Tensor, digest: bool, values: bool) -> Report:
@@ -120,7 +131,10 @@ def _row(name: str, tensor: Tensor, digest: bool, values: bool) -> Report:
     if digest:
         row["sha256"] = tensor.sha256()
     if values and tensor.size <= SMALL:
-        row["values"] = [_plain(value) for value in tensor.numpy().ravel().tolist()]
+        array = tensor.numpy().ravel()
+        short = array.dtype.kind == "f" and array.dtype.itemsize < 8
+        values = [float(str(value)) for value in array] if short else array.tolist()
+        row["values"] = [_plain(value) for value in values]
     return row
 
 

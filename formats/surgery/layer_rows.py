@@ -36,6 +36,36 @@ def layer_rows(network: Network, depth: int | None, prefix: str = "", at: int = 
             yield from layer_rows(layer.network, depth, f"{prefix}{layer.name}/", at + 1)
 
 
+def owners(container: Container) -> dict[str, str]:
+    """The layer that each tensor of a file of Keras belongs to, as far as the file tells."""
+    from modelfmt.keras.h5 import KerasWeights
+    from modelfmt.keras.sharded import ShardedWeights
+
+    if container.has_network:
+        return dict(_owned(container.network, ""))
+    if not isinstance(container, KerasWeights) or container.layout != "tree":
+        return {}
+    found: dict[str, str] = {}
+    readers = (
+        container.readers if isinstance(container, ShardedWeights) else [container.reader]
+    )
+    for name in container.tensors:
+        group = name.rpartition("/")[0]
+        for reader in readers:
+            stated = reader.attribute(group, "name") if reader.exists(group) else None
+            if isinstance(stated, str) and stated:
+                found[name] = stated
+    return found
+
+
+def _owned(network: Network, prefix: str) -> Iterator[tuple[str, str]]:
+    for layer in network.layers:
+        for tensor in layer.weights.values():
+            yield tensor.origin.key or "", prefix + layer.name
+        if layer.network is not None:
+            yield from _owned(layer.network, f"{prefix}{layer.name}/")
+
+
 def end_row(network: Network, ref: Ref) -> Row:
     """An input or output of a model, as far as its config tells."""
     layer: Layer = network.layer(ref.layer)

@@ -17,7 +17,7 @@ from modelfmt.dtypes import DType, string
 from modelfmt.storage import wire
 from modelfmt.storage.files import FileSpan, Piece, piece_bytes
 from modelfmt.tensor import Filled, Tensor
-from modelfmt.tf.tensorproto import read_tensor
+from modelfmt.tf.tensorproto import read_tensor, typed_field
 
 CONTENT, STRING = 4, 8
 _FIXED = {5: 4, 6: 8, 9: 4, 12: 8}  # typed field -> bytes of a value
@@ -57,6 +57,8 @@ def find_spelling(source: FileSpan | bytes, view: memoryview) -> tuple[Spelling,
     tensor = read_tensor(source, "")
     if not tensor.size or not (tensor.dtype.itemsize or tensor.strings):
         return None
+    if field not in (CONTENT, STRING, typed_field(tensor.dtype)):
+        return None  # values that mean nothing
     one = len(held) == 1 and first.wire_type == wire.LEN
     whole = Spelling("raw", field, first.offset, first.length, tuple(held))
     if tensor.strings is None and one and field in (CONTENT, _BYTES, *_FIXED):

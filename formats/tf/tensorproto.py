@@ -26,7 +26,7 @@ from modelfmt.tensor import Filled, Tensor
 if TYPE_CHECKING:
     import numpy as np
 
-_CONTENT, _STRING = 4, 8
+_CONTENT, _STRING, _BYTES = 4, 8, 18
 STRINGS = _STRING  # the field of strings
 #: Field of the typed values -> (how they are packed on the wire, numpy type of an element).
 _TYPED = {
@@ -213,7 +213,7 @@ def _stored(
         found = found.view(tensor.dtype.numpy)
     elif tensor.dtype.name in ("float16", "bfloat16"):
         found = found.astype("<u2").view(tensor.dtype.numpy)
-    elif tensor.dtype.itemsize == 1 and tensor.dtype.name.startswith("float8"):
+    elif typed_field(tensor.dtype) == _BYTES:
         found = found.astype("u1").view(tensor.dtype.numpy)
     else:
         found = found.astype(tensor.dtype.numpy)
@@ -239,8 +239,8 @@ def _filled(stored: Callable[[], np.ndarray[Any, Any]], tensor: Tensor) -> Itera
 
 def typed_field(dtype: DType) -> int:
     """The field that holds the typed values of a dtype; others that stand there mean nothing."""
-    if dtype.name.startswith("float8"):
-        return 18
+    if dtype.name.startswith(("float8", "float4")):
+        return _BYTES
     return _FIELDS.get(dtype.name, 7)
 
 

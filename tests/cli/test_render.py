@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from modelfmt.cli.render import (
+    counted,
     render_conversion,
     render_verification,
     shape,
@@ -55,3 +56,7 @@ def test_a_verification() -> None:
         "y          z             1.25e-07     2        agrees",
         "long_name  q             0.5          1        DIFFERS",
     ]
+
+
+def test_what_is_counted() -> None:
+    assert [counted(n, "node") for n in (0, 1, 2000)] == ["0 nodes", "1 node", "2,000 nodes"]

@@ -168,7 +168,7 @@ files:
 
 def test_a_checkpoint() -> None:
     rows = [{"name": "t", "path": "t", "dtype": "string", "shape": [2], "nbytes": None,
-             "slices": ["0,1", "1,1"], "values": ["a", "b\n"]}]  # fmt: skip
+             "slices": ["0,1", "1,1"], "values": ["a", "b\n", {"base64": "/w=="}]}]  # fmt: skip
     found = {
         "version": 2, "files": [{"name": "c.index", "nbytes": 5}],
         "state": {"latest": "c-2", "all": ["c-1", "c-2"]},
@@ -181,10 +181,10 @@ c: checkpoint
 files of the checkpoint, version 2:
   c.index  5 B
 state file: the latest is c-2, before it c-1
-saved objects: 4, 2 variables, 1 configs
+saved objects: 4, 2 variables, 1 config
 tensors: 1, 0 B
-  t  string  [2]  ?  a, b\\n
-slices:
+  t  string  [2]  ?  "a", "b\\n", b'\\xff'
+slices (start,length of each axis):
   t  0,1  1,1"""
 
 
@@ -202,3 +202,16 @@ def test_styles_are_beside_the_text() -> None:
     styled = list(styled_dump(REPORT))
     assert "\n".join(line for line, _ in styled) == TEXT
     assert dict(styled)["inputs:"] == "title" and styled[-1] == ("  something is strange", "odd")
+
+
+def test_layers_stand_beside_paths_that_do_not_tell_them() -> None:
+    rows = [{"name": f"layers/dense/vars/{n}", "path": "", "dtype": "float32", "shape": [],
+             "nbytes": 4, "layer": layer}
+            for n, layer in enumerate(("first", "dense"))]  # fmt: skip
+    report = {"path": "w", "kind": "keras-weights", "versions": {}, "inputs": [], "outputs": [],
+              "tensors": rows, "oddities": []}  # fmt: skip
+    assert render_dump(report).splitlines()[-2:] == [
+        "  layers/dense/vars/0  float32  []  4 B  first",
+        "  layers/dense/vars/1  float32  []  4 B  dense",
+    ]
+    assert render_dump(report | {"tensors": rows[1:]}).endswith("[]  4 B")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import modelfmt
-from modelfmt import dump
+from modelfmt import dump, proto
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 GRAPH = GOLDEN / "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb"
@@ -40,7 +40,7 @@ def test_the_schema(path: Path) -> None:
     for row in (*report["inputs"], *report["outputs"]):
         assert set(row) == {"name", "dtype", "shape"}
     for row in report["tensors"]:
-        assert set(row) == {"name", "path", "dtype", "shape", "nbytes"}
+        assert set(row) - {"layer"} == {"name", "path", "dtype", "shape", "nbytes"}
     assert json.loads(json.dumps(report)) == report  # plain data
     assert report["inputs"] and report["outputs"] and report["tensors"]
 
@@ -219,3 +219,26 @@ def test_a_metagraph(tmp_path: Path) -> None:
     assert report["assets"] == [{"tensor": "Const:0", "filename": "v.txt"}]
     (sentence,) = report["oddities"]
     assert sentence.startswith(f'{path}, collection "variables", entry 0: 1 of 1 entries')
+
+
+def test_the_layers_of_tensors() -> None:
+    def told(name: str) -> list[tuple[str, str | None]]:
+        rows = dump(GOLDEN / name)["tensors"]
+        return [(row["name"], row.get("layer")) for row in rows]
+
+    nested = told("keras/tfkeras-tf2.12.1-nested/model.keras")
+    assert nested[0][1] == "outer_dense" and nested[-1] == ("optimizer/vars/16", None)
+    assert nested[9][1] == "middle/inner_seq/inner_dense"
+    weights = told("keras-weights/keras3.15.1-tf2.21.0-mini_transformer/model.weights.h5")
+    assert weights[0] == ("layers/dense/vars/0", "ff1") and weights[-1][1] == "attention_output"
+    h5 = told("keras-h5/keras3.15.1-tf2.21.0-gru_pair/model.h5")
+    assert {layer for _, layer in h5} == {"gru_before", "gru_after", "gru_nobias"}
+
+
+def test_values_are_as_short_as_they_can_be(tmp_path: Path) -> None:
+    message = proto.GraphDef()
+    value = message.node.add(name="x", op="Const").attr["value"].tensor
+    value.dtype, value.tensor_content = 1, np.float32([0.1, np.inf]).tobytes()
+    value.tensor_shape.dim.add(size=2)
+    (tmp_path / "a.pb").write_bytes(message.SerializeToString())
+    assert dump(tmp_path / "a.pb", values=True)["tensors"][0]["values"] == [0.1, "inf"]

@@ -33,6 +33,7 @@ SPELLED = [
     ("bfloat16", [2], {"half_val": [16256, 49024]}, "packed"),
     ("string", [2], {"string_val": [b"ab", b""]}, "strings"),
     ("float8_e5m2", [2], {"float8_val": b"ab"}, "raw"),
+    ("float4_e2m1fn", [2], {"float8_val": b"\2\4"}, "raw"),
 ]
 
 
@@ -72,6 +73,8 @@ def test_single_fields_of_old_writers() -> None:
         ("float32", [2], {}),
         ("float32", [0], {"tensor_content": b""}),
         ("float32", [1], {"tensor_content": bytes(4), "float_val": [1]}),
+        ("int32", [1], {"float_val": [1]}),  # a field of other dtypes: the values are zeros
+        ("uint8", [2], {"float8_val": b"ab"}),
     ],
 )
 def test_what_is_no_array_of_its_own(dtype: str, shape: list[int], values: dict[str, Any]) -> None:

@@ -81,6 +81,7 @@ def pieces(tensor: Tensor) -> bytes:
         ("DT_BFLOAT16", "half_val: [16256, 49152]", [1, -2]),
         ("DT_STRING", 'string_val: ["a", "\\377"]', [b"a", b"\xff"]),
         ("DT_FLOAT8_E5M2", 'float8_val: "\\074\\300"', [1, -2]),
+        ("DT_FLOAT4_E2M1FN", 'float8_val: "\\002\\014"', [1, -2]),
     ],
 )
 def test_typed_values(dtype: str, values: str, wanted: list[Any]) -> None:
