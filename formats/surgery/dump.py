@@ -133,8 +133,8 @@ def _row(name: str, tensor: Tensor, digest: bool, values: bool) -> Report:
     if values and tensor.size <= SMALL:
         array = tensor.numpy().ravel()
         short = array.dtype.kind == "f" and array.dtype.itemsize < 8
-        values = [float(str(value)) for value in array] if short else array.tolist()
-        row["values"] = [_plain(value) for value in values]
+        plain = [float(str(value)) for value in array] if short else array.tolist()
+        row["values"] = [_plain(value) for value in plain]
     return row
 
 

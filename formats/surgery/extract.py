@@ -106,7 +106,8 @@ def _remarks(parts: Iterable[Record]) -> Iterator[str]:
             yield f'"{kept["path"]}" stays in the skeleton: {kept["why"]}'
         packed = sum(row["how"] == "library" for row in part.get("layout", ()))
         if packed:
-            yield f"{packed} packed datasets: assemble gives the same tree, perhaps other bytes"
+            what = f"{packed} packed dataset{'s' * (packed != 1)}"
+            yield f"{what}: assemble gives the same tree, perhaps other bytes"
         yield from _remarks(_within(part))
 
 
