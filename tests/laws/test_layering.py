@@ -79,6 +79,8 @@ DOORS = {
     "yaml": {"modelfmt.storage.yaml_text"},
     "safetensors": {"modelfmt.storage.safetensors"},
     "ml_dtypes": {"modelfmt.dtypes"},
+    "pytest": {"modelfmt.cli.pytest_plugin"},
+    "pytest_regressions": {"modelfmt.cli.pytest_plugin"},
     "tomli": {"modelfmt.surgery.transplant_map"},  # tomllib of Python 3.10
     "typer": {"modelfmt.cli"},
     "rich": {"modelfmt.cli"},
