@@ -13,12 +13,15 @@ Nodes that depend on nothing but constants and shapes are settled: they never st
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from modelfmt.errors import MismatchError
 from modelfmt.graph import Node, parse_input, tensor_name
 from modelfmt.graphs.view import Constant, View
+from modelfmt.storage.files import Computed
 from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -176,6 +179,19 @@ def between(view: View, root: str, inputs: Sequence[str]) -> Cut | None:
     return _Parts.of(view).between(view.resolve(root), [view.resolve(i) for i in inputs])
 
 
+def weight_of(view: View, tensor: str) -> Constant | None:
+    """The stored tensor of floats that a tensor is, or one that follows from stored ones.
+
+    A kernel turned over, scaled, or cast from half precision is a weight like any other: it is
+    computed when it is read. None where it is a number, or takes more than constants.
+    """
+    constant = view.constant(tensor)
+    if constant is not None:
+        is_weight = constant.root.shape and constant.root.dtype.is_floating
+        return constant if is_weight else None
+    return _Parts.of(view).weight(view.resolve(tensor))
+
+
 class _Parts:
     """The cuts of a view, found once."""
 
@@ -183,6 +199,7 @@ class _Parts:
         self._view = view
         self._known: dict[str, bool] = {}
         self._cuts: dict[tuple[str, int], list[Cut]] = {}
+        self._weights: dict[str, Constant | None] = {}
 
     @classmethod
     def of(cls, view: View) -> _Parts:
@@ -251,6 +268,45 @@ class _Parts:
                 interior[above.name] = above
             else:
                 frontier[tensor] = None
+
+    def weight(self, tensor: str) -> Constant | None:
+        if tensor not in self._weights:
+            self._weights[tensor] = self._weight(tensor) if self.is_settled(tensor) else None
+        return self._weights[tensor]
+
+    def _weight(self, tensor: str) -> Constant | None:
+        view = self._view
+        node, shape, dtype = view.producer(tensor), view.shape(tensor), view.dtype(tensor)
+        if node is None or not shape or None in shape or dtype is None or not dtype.is_floating:
+            return None
+        sizes = tuple(size for size in shape if size is not None)
+        cut = Cut(view, tensor, (), (node,), tuple(map(view.resolve, node.inputs)))
+        if not cut.weights or not all(map(self._is_made, cut.fixed)):
+            return None
+
+        def produce() -> list[bytes]:
+            made = cut.run([])
+            if made is None or made.shape != sizes:
+                raise MismatchError(f"{tensor!r} cannot be computed", expected=list(sizes))
+            return [made.astype(dtype.numpy).tobytes()]
+
+        length = math.prod(sizes) * dtype.itemsize
+        name, origin = tensor.replace(":", "_"), cut.weights[0].origin
+        return Constant(Tensor(name, dtype, sizes, Computed(length, produce), origin), sizes)
+
+    def _is_made(self, tensor: str) -> bool:
+        """Whether a settled tensor takes constants only, not the shapes of what is fed."""
+        todo, seen = [tensor], set[str]()
+        while todo:
+            tensor = self._view.resolve(todo.pop())
+            node = self._view.producer(tensor)
+            if tensor in seen or self._view.is_known(tensor):
+                continue
+            if node is None or node.op in _SHAPES:
+                return False
+            seen.add(tensor)
+            todo += node.inputs
+        return True
 
     def is_settled(self, tensor: str) -> bool:
         """Whether a tensor follows from constants and from the shapes of others."""

@@ -65,7 +65,8 @@ class Facts:
 
     def resolve(self, tensor: str) -> str:
         """The tensor that this one stands for."""
-        return self._alias.get(plain(tensor), plain(tensor))
+        tensor = plain(tensor)
+        return self._alias.get(tensor, tensor)
 
     def constant(self, tensor: str) -> Constant | None:
         """The constant behind a tensor, through reshapes; None where it is computed."""
@@ -157,6 +158,8 @@ class Facts:
 
 def plain(tensor: str) -> str:
     """``a:0`` and ``a`` are one tensor: the short spelling. Raises MissingError."""
+    if ":" not in tensor and "^" not in tensor:
+        return tensor
     edge = parse_input(tensor)
     if edge.output:
         raise MissingError(f"no tensor {tensor!r}")

@@ -248,7 +248,10 @@ def _grouped(axis: int, trial: Trial) -> Claim | None:
     """The claim of a GroupNormalization along ``axis``, of any number of groups."""
     shape = trial.x.shape
     channels = shape[axis]
-    for groups in (n for n in range(1, channels + 1) if channels % n == 0):
+    # Without a Reshape there is one group in all, or one of each channel.
+    whole = "Reshape" not in trial.cut.ops
+    fitting = (1, channels) if whole else range(1, channels + 1)
+    for groups in (n for n in fitting if channels % n == 0):
         split = [*shape[:axis], groups, channels // groups, *shape[axis + 1 :]]
         others = tuple(k for k in range(1, len(split)) if k != axis)
         grouped = trial.x.reshape(split)
