@@ -192,6 +192,16 @@ def weight_of(view: View, tensor: str) -> Constant | None:
     return _Parts.of(view).weight(view.resolve(tensor))
 
 
+def weight_nodes(view: View, tensor: str) -> tuple[str, ...]:
+    """The nodes that compute a weight, where nothing else reads any of them."""
+    node = view.producer(tensor)
+    if node is None or view.constant(tensor) is not None:
+        return ()
+    cut = Cut(view, tensor, (), (node,), tuple(map(view.resolve, node.inputs)))
+    names = (node.name, *cut.settled)
+    return names if all(len(view.consumers.get(n, ())) == 1 for n in names) else ()
+
+
 class _Parts:
     """The cuts of a view, found once."""
 

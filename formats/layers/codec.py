@@ -291,6 +291,16 @@ def shaped(weight: Tensor, shape: tuple[int, ...], view: View) -> Tensor:
     return found
 
 
+def turned(weight: Tensor, view: View) -> Tensor:
+    """A stored matrix with rows for columns: the same one each time, as ``shaped``."""
+    key = "turned", id(weight)
+    if key not in view.memo:
+        view.memo[key] = weight.changed(lambda array: array.T, weight.shape[::-1])
+    found = view.memo[key]
+    assert isinstance(found, Tensor)
+    return found
+
+
 def plain(value: Any) -> Any:
     """Tuples as lists, all the way down: configs compare as JSON would."""
     if isinstance(value, tuple | list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,9 @@ from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.sizes import kept, sizes
-from modelfmt.graphs.view import View
+from modelfmt.graphs.view import Constant, View
 from modelfmt.layers.activations import ActivatedCodec
-from modelfmt.layers.codec import Claim, Derived, LayerCodec, longest
+from modelfmt.layers.codec import Claim, Derived, LayerCodec, longest, shaped, turned
 from modelfmt.layers.likeness import ROOTS, claim_of
 from modelfmt.layers.quantized import QuantizedCodec, Scheme
 from modelfmt.layers.quantized_products import (
@@ -54,20 +55,35 @@ class Dense(ActivatedCodec, QuantizedCodec):
     _rows = op("MatMul", op("Reshape", X, Hole("rows")), Weight("kernel"),
                transpose_a=False, transpose_b=False)
     _tensordot = op("Reshape", _rows, Hole("target"))
+    _by_rows = op("MatMul", Input(rank=2), Weight("kernel"), transpose_a=False, transpose_b=True)
     also_read = (
         op("AddV2", _product, Weight("bias")),
         op("BiasAdd", _tensordot, Weight("bias")),
         op("AddV2", _tensordot, Weight("bias")),
         _tensordot,
+        op("BiasAdd", _by_rows, Weight("bias")),
+        op("AddV2", _by_rows, Weight("bias")),
+        _by_rows,
     )
     scopes = ("Tensordot",)
 
     def refine(self, match: Match, graph: View) -> Match | None:
         """Check the sizes: of the weights, and that a product of rows keeps x's other axes."""
+        if id(self._by_rows) in match.bound:
+            stored = match.weights["kernel"].root
+            if len(stored.shape) != 2:
+                return None
+            kernel_of = Constant(turned(stored, graph), stored.shape[::-1])
+            match = dataclasses.replace(match, weights={**match.weights, "kernel": kernel_of})
         kernel, x = match.weights["kernel"].root.shape, graph.shape(match.inputs[0])
         bias = match.weights.get("bias")
-        if len(kernel) != 2 or (bias and bias.root.shape != kernel[1:]):
+        if len(kernel) != 2 or (bias and bias.root.size != kernel[1]):
             return None
+        if bias and len(bias.root.shape) > 1:  # as a row
+            if bias.shape[:-1] != (1,) * (len(bias.shape) - 1) or len(bias.shape) > 2:
+                return None
+            row = Constant(shaped(bias.root, kernel[1:], graph), kernel[1:])
+            match = dataclasses.replace(match, weights={**match.weights, "bias": row})
         if "target" not in match.holes:
             return match
         if x is None or len(x) < 3 or x[-1] != kernel[0]:

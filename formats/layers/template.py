@@ -26,6 +26,7 @@ from typing import Any
 from modelfmt.errors import ConversionError
 from modelfmt.graph import AttrValue, Node, parse_input
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.cuts import weight_nodes, weight_of
 from modelfmt.graphs.view import Constant, View
 from modelfmt.network import Layer
 
@@ -124,7 +125,9 @@ X = Input()
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Weight(Template):
-    """A weight of the layer, by its canonical name; read from floats of rank 1 and more."""
+    """A weight of the layer, by its canonical name; read from floats of rank 1 and more, stored
+    or computed from stored ones.
+    """
 
     name: str
 
@@ -135,11 +138,14 @@ class Weight(Template):
         return writing.graph.weight(writing.layer.weight(self.name), self.name)
 
     def match(self, tensor: str, view: View, so_far: Match) -> Iterator[Match]:
-        constant = view.constant(tensor)
-        if constant is not None and constant.root.shape and constant.root.dtype.is_floating:
+        constant = weight_of(view, tensor)
+        if constant is not None:
             found = so_far.with_weight(self.name, constant)
             if found is not None:
-                yield found
+                nodes = (*found.nodes, *weight_nodes(view, tensor))
+                yield found if len(nodes) == len(found.nodes) else dataclasses.replace(
+                    found, nodes=nodes
+                )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

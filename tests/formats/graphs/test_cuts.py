@@ -6,7 +6,7 @@ import numpy as np
 
 from modelfmt.dtypes import float32
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.graphs.cuts import Cut, between, cuts
+from modelfmt.graphs.cuts import Cut, between, cuts, weight_nodes, weight_of
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
@@ -125,3 +125,31 @@ def test_cuts_are_found_once() -> None:
     graph.op("Relu", "x", name="a")
     view = View(graph)
     assert cuts(view, "a") is cuts(view, "a:0")
+
+
+def test_weights_that_follow_from_stored_ones() -> None:
+    graph = graph_of()
+    stored = graph.const(np.arange(6, dtype="f2").reshape(2, 3), name="stored")
+    wide = graph.op("Cast", stored, DstT=float32, name="wide")
+    turned = graph.op("Transpose", wide, [1, 0], name="turned")
+    shaped = graph.op("BroadcastTo", graph.const(np.ones(3, "f4")), graph.op("Shape", "x"), name="s")
+    number = graph.op("Neg", graph.const(np.float32(2)), name="n")
+    y = graph.op("AddV2", graph.op("Mul", turned, number), graph.op("Sum", shaped, [0, 1]))
+    graph.op("Mul", graph.op("Sum", "x", [0, 1]), y, name="y")
+    view = View(graph)
+    found = weight_of(view, "turned")
+    assert found is not None and found.shape == (3, 2) and found.root.name == "turned"
+    assert found.root.numpy().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert found.root.dtype is float32 and weight_of(view, "turned") is found
+    assert weight_nodes(view, "turned") == ("turned", "wide")
+    assert weight_of(view, "x") is None and weight_of(view, "n") is None
+    assert weight_of(view, "s") is None  # it takes the shape of what is fed
+    plain = weight_of(view, "stored")
+    assert plain is not None and plain.root.name == "stored" and not weight_nodes(view, "stored")
+
+
+def test_nodes_of_a_weight_that_others_read_are_nobody_s() -> None:
+    graph = graph_of()
+    turned = graph.op("Sqrt", graph.const(np.ones(3, "f4")), name="root")
+    graph.op("AddV2", graph.op("Mul", "x", turned), turned, name="y")
+    assert weight_nodes(View(graph), "root") == ()

@@ -111,3 +111,49 @@ def test_which_layers_hand_masks_on(class_name: str) -> None:
     """Source: supports_masking of each class, in keras 3.15.1 and tf_keras 2.21."""
     codec = codec_for(Layer(class_name, "it"))
     assert codec.supports_masking is (class_name in PASSING)
+
+
+# -- Dense by other words -------------------------------------------------------------------------
+
+
+def matrix(*shape: int) -> Any:
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("bias", [None, (3,), (1, 3)])
+@pytest.mark.parametrize("spelling", ["plain", "by rows", "turned", "half", "scaled"])
+def test_dense_however_its_kernel_comes(spelling: str, bias: Any) -> None:
+    """As rows, behind a Transpose, in half precision, or with a scale of its own."""
+    graph = GraphBuilder()
+    x, array = graph.placeholder("x", float32, (None, 4)), matrix(4, 3)
+    wanted, attrs = array, {}
+    kernel: Any = graph.const(array)
+    if spelling == "by rows":
+        kernel, attrs = graph.const(array.T), {"transpose_b": True}
+    elif spelling == "turned":
+        kernel = graph.op("Transpose", graph.const(array.T), [1, 0])
+    elif spelling == "half":
+        half = array.astype("float16")
+        kernel, wanted = graph.op("Cast", graph.const(half), DstT=float32), half.astype("float32")
+    elif spelling == "scaled":
+        scale = matrix(3)
+        kernel, wanted = graph.op("Mul", kernel, graph.const(scale)), array * scale
+    y = graph.op("MatMul", x, kernel, **attrs)
+    if bias is not None:
+        y = graph.op("AddV2", y, graph.const(matrix(*bias)))
+    graph.op("Identity", y, name="out")
+    (found,) = recognise(View(graph), layers_only=True).layers[1:]
+    assert found.class_name == "Dense" and found.config["use_bias"] is (bias is not None)
+    assert found.weights["kernel"].numpy().tolist() == wanted.tolist()
+    if bias is not None:
+        assert found.weights["bias"].numpy().tolist() == matrix(3).tolist()
+
+
+def test_a_kernel_by_rows_of_two_layers_is_shared() -> None:
+    graph = GraphBuilder()
+    kernel = graph.const(matrix(4, 4))
+    y = graph.placeholder("x", float32, (None, 4))
+    for _ in range(2):
+        y = graph.op("MatMul", y, kernel, transpose_b=True)
+    found = recognise(View(graph, outputs=[y]), layers_only=True).layers[1:]
+    assert [len(layer.calls) for layer in found] == [2]
