@@ -153,13 +153,15 @@ class Tensor:
 
     def changed(
         self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
-        shape: tuple[int, ...] | None = None,
+        shape: tuple[int, ...] | None = None, dtype: DType | None = None,
     ) -> Tensor:  # fmt: skip
         """The tensor that ``change`` makes of the elements when they are read.
 
-        ``change`` keeps the dtype, and makes ``shape``, which is the old one where left out.
+        ``change`` makes ``shape`` and ``dtype``, which are the old ones where left out.
         """
-        made = dataclasses.replace(self, shape=self.shape if shape is None else shape)
+        made = dataclasses.replace(
+            self, shape=self.shape if shape is None else shape, dtype=dtype or self.dtype
+        )
         payload = Computed(made.nbytes, lambda: [change(self.numpy()).tobytes()])
         return dataclasses.replace(made, payload=payload, derived=True)
 

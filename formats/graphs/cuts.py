@@ -13,7 +13,6 @@ Nodes that depend on nothing but constants and shapes are settled: they never st
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from modelfmt.errors import MismatchError
 from modelfmt.graph import Node, parse_input, tensor_name
 from modelfmt.graphs.view import Constant, View
-from modelfmt.storage.files import Computed
 from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -294,15 +292,14 @@ class _Parts:
         if not cut.weights or not all(map(self._is_made, cut.fixed)):
             return None
 
-        def produce() -> list[bytes]:
+        def computed(_: Array) -> Array:
             made = cut.run([])
             if made is None or made.shape != sizes:
                 raise MismatchError(f"{tensor!r} cannot be computed", expected=list(sizes))
-            return [made.astype(dtype.numpy).tobytes()]
+            return made.astype(dtype.numpy)
 
-        length = math.prod(sizes) * dtype.itemsize
-        name, origin = tensor.replace(":", "_"), cut.weights[0].origin
-        return Constant(Tensor(name, dtype, sizes, Computed(length, produce), origin), sizes)
+        root = cut.weights[0].renamed(tensor.replace(":", "_")).changed(computed, sizes, dtype)
+        return Constant(root, sizes)
 
     def _is_made(self, tensor: str) -> bool:
         """Whether a settled tensor takes constants only, not the shapes of what is fed."""

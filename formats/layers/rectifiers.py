@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelfmt.dtypes import float32
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.graphs.cuts import MOST_ELEMENTS, cuts
+from modelfmt.graphs.cuts import MOST_ELEMENTS, Cut, cuts
 from modelfmt.graphs.view import View
 from modelfmt.layers.activations import canonical_activation
 from modelfmt.layers.codec import Claim, LayerCodec, longest, shaped
@@ -28,6 +28,12 @@ from modelfmt.layers.template import (
     op,
 )
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
 
 _ELU = op("Elu", X)
 _ALPHA = Field("negative_slope")
@@ -246,6 +252,29 @@ def _bent(tensor: str, view: View) -> Claim | None:
         y = cut.run([x], {id(stored): alpha.reshape(stored.shape)})
         if y is not None and close(y, np.where(x > 0, x, alpha * x)):
             weight = shaped(stored, sizes, view)
-            config = {"shared_axes": _shared_axes(shape, sizes)}
-            return Claim(cut.inputs, config, {"alpha": weight}, cut.nodes)
+        elif (made := _slopes(cut, x, sizes)) is not None:
+            weight = made
+        else:
+            continue
+        config = {"shared_axes": _shared_axes(shape, sizes)}
+        return Claim(cut.inputs, config, {"alpha": weight}, cut.nodes)
     return None
+
+
+def _slopes(cut: Cut, x: Array, sizes: Sequence[int]) -> Tensor | None:
+    """The alpha that follows from a stored tensor and numbers, where a part computes a PReLU."""
+    import numpy as np
+
+    below, y = cut.run([np.full(x.shape, -1.0)]), cut.run([x])
+    if below is None or y is None or below.shape != x.shape:
+        return None
+    alpha = -below[(0, *(slice(None) if size > 1 else slice(1) for size in sizes))]
+    if not close(y, np.where(x > 0, x, alpha * x)):
+        return None
+    key = "alpha", cut.root
+    if key not in cut.view.memo:
+        stored = cut.weights[0]
+        array = alpha.astype(stored.dtype.numpy)
+        cut.view.memo[key] = Tensor.from_numpy(f"{stored.name}/alpha", array)
+    found = cut.view.memo[key]
+    return found if isinstance(found, Tensor) else None
