@@ -2,9 +2,9 @@
 
     tf1_graphs.py TASK.json        {"folder": F}; the result goes to TASK.json.out
 
-GRAPHS holds a function for each: from inputs by name to an output, in the words of bare TensorFlow,
-of slim and contrib (spelled out, since TensorFlow 2 has neither) or of tf.layers. F gets NAME.pb and
-NAME.npz as frameworks.py makes them, with variables frozen as in TensorFlow 1.
+GRAPHS holds a function for each: from inputs by name to an output, in the words of bare
+TensorFlow, of slim and contrib (spelled out, since TensorFlow 2 has neither) or of tf.layers. F
+gets NAME.pb and NAME.npz as frameworks.py makes them, variables frozen as in TensorFlow 1.
 """
 
 from __future__ import annotations
