@@ -7,6 +7,7 @@ has no other way to be of it.
 
 from __future__ import annotations
 
+from modelfmt.graphs.cuts import weight_of
 from modelfmt.graphs.facts import RESHAPING, Constant
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
@@ -17,7 +18,8 @@ _MOST = 8
 
 
 def turned(view: View, tensor: str, most: int = _MOST) -> Constant | None:
-    """The constant behind a tensor, through reshapes and turns; None where it is computed.
+    """The constant behind a tensor, through reshapes and turns, or a weight that is computed from
+    constants; None where it takes more.
 
     The same object each time, so that what shares a kernel is found to.
     """
@@ -26,7 +28,7 @@ def turned(view: View, tensor: str, most: int = _MOST) -> Constant | None:
     if known is not None or node is None or not most:
         return known
     if node.op not in _TURNING | RESHAPING:
-        return None
+        return weight_of(view, tensor)
     inner, shape = turned(view, node.inputs[0], most - 1), view.shape(tensor)
     if inner is None or inner.root.strings is not None or shape is None or None in shape:
         return None
