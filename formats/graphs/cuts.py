@@ -288,6 +288,10 @@ class _Parts:
         if node is None or not shape or None in shape or dtype is None or not dtype.is_floating:
             return None
         sizes = tuple(size for size in shape if size is not None)
+        if node.op == "Cast":
+            inner = weight_of(view, node.inputs[0])
+            if inner is not None and inner.root.dtype.itemsize > dtype.itemsize:
+                return inner  # a policy of half precision: what is stored is the weight
         cut = Cut(view, tensor, (), (node,), tuple(map(view.resolve, node.inputs)))
         if not cut.weights or not all(map(self._is_made, cut.fixed)):
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelfmt.dtypes import float32
+from modelfmt.dtypes import float32, from_name
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.cuts import Cut, between, cuts, weight_nodes, weight_of
 from modelfmt.graphs.view import View
@@ -154,3 +154,12 @@ def test_nodes_of_a_weight_that_others_read_are_nobody_s() -> None:
     turned = graph.op("Sqrt", graph.const(np.ones(3, "f4")), name="root")
     graph.op("AddV2", graph.op("Mul", "x", turned), turned, name="y")
     assert weight_nodes(View(graph), "root") == ()
+
+
+def test_a_weight_is_what_is_stored_where_it_is_used_in_half_precision() -> None:
+    graph = graph_of()
+    stored = graph.const(np.array([1, 1 / 3, 2], "f4"), name="stored")
+    half = graph.op("Cast", stored, DstT=from_name("float16"), name="half")
+    graph.op("Mul", graph.op("Cast", "x", DstT=from_name("float16")), half, name="y")
+    found = weight_of(View(graph), "half")
+    assert found is not None and found.root.name == "stored" and found.root.dtype is float32
