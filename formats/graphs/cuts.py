@@ -191,9 +191,12 @@ def weight_of(view: View, tensor: str) -> Constant | None:
 
 
 def weight_nodes(view: View, tensor: str) -> tuple[str, ...]:
-    """The nodes that compute a weight, where nothing else reads any of them."""
+    """The nodes that compute a weight, where nothing else reads any of them.
+
+    A Transpose is left to whoever has the stored matrix for a weight as it is.
+    """
     node = view.producer(tensor)
-    if node is None or view.constant(tensor) is not None:
+    if node is None or node.op == "Transpose" or view.constant(tensor) is not None:
         return ()
     cut = Cut(view, tensor, (), (node,), tuple(map(view.resolve, node.inputs)))
     names = (node.name, *cut.settled)
