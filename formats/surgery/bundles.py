@@ -38,9 +38,11 @@ from modelfmt.surgery.messages import (
     explode_message,
     implode_message,
     read_elements,
+    shape_of,
     write_elements,
 )
 from modelfmt.surgery.parts import Names, Parts, Record
+from modelfmt.surgery.payloads import dtype_of
 from modelfmt.tensor import Tensor
 from modelfmt.tf import slices
 from modelfmt.tf.bundle import Bundle, data_path, entry_key
@@ -233,12 +235,12 @@ def implode_bundle(parts: Parts, record: Record) -> Imploded:
                     )
                 entry = read_entry(memoryview(rows[key]))
                 new = dataclasses.replace(
-                    entry, shard=shard, offset=offset, size=length,
+                    _stated(parts, segment, entry), shard=shard, offset=offset, size=length,
                     crc=entry.crc if crc is None else crc,
                 )
                 if new != entry:
                     rows[key] = write_entry(new)
-                    if (new.size, new.crc) != (entry.size, entry.crc):
+                    if dataclasses.replace(new, shard=entry.shard, offset=entry.offset) != entry:
                         message = segment.get("message", {})
                         edited.append(segment.get("file") or parts.get(message, "text", str))
             pieces += body
@@ -246,6 +248,24 @@ def implode_bundle(parts: Parts, record: Record) -> Imploded:
         shards[shard] = pieces
     anew: list[Piece] = [index.span()] if not edited else list(write_table(sorted(rows.items())))
     return Imploded(anew, shards, count, edited)
+
+
+def _stated(parts: Parts, segment: Record, entry: BundleEntry) -> BundleEntry:
+    """The entry with the dtype and the shape that the manifest states, which may be others."""
+    if "dtype" not in segment or "shape" not in segment:
+        return entry
+    dtype = dtype_of(parts.get(segment, "dtype", str), parts.where)
+    shape = shape_of(parts, segment)
+    if (dtype.enum, shape) == (entry.dtype, entry.shape):
+        return entry
+    if "slice" in segment:
+        raise UnsupportedError(
+            f"a slice of \"{segment['key']}\" cannot have another dtype or shape",
+            where=parts.where,
+            expected=f"{dtypes.from_enum(entry.dtype)}{list(entry.shape)}",
+            found=f"{dtype}{list(shape)}",
+        )
+    return dataclasses.replace(entry, dtype=dtype.enum, shape=shape)
 
 
 def _segment(parts: Parts, segment: Record) -> tuple[list[Piece], int | None]:

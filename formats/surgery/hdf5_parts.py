@@ -89,7 +89,8 @@ def explode_hdf5(
             npy = row.pop("npy")
             with SourceFile(os.path.join(folder, *row["file"].split("/"))) as written:
                 checksum = _checksum(_read(written, npy, place.shape))
-            layout.append({**layout_row(place, npy), "crc32c": checksum})
+            stated = {"dtype": row["dtype"], "crc32c": checksum}
+            layout.append({**layout_row(place, npy), **stated})
         texts = explode_texts(reader, folder, names)
     skeleton = allocate(names, stem, ".bin")
     path = os.path.join(folder, *skeleton.split("/"))
@@ -187,6 +188,15 @@ def implode_hdf5(parts: Parts, record: Record) -> tuple[list[Piece], list[str]]:
             continue
         file = parts.get(row, "file", str)
         shape = shape_of(parts, row)
+        name, was = parts.get(row, "dtype", str), known.get("dtype")
+        if isinstance(was, str) and name != was:
+            amendments.elements.append(_retyped(parts, row, was))
+            opaque = amendments.elements[-1].code.startswith("|V")
+            if opaque or place.code.startswith("|V"):  # as Keras stores what HDF5 lacks
+                amendments.attributes.append((place.path, "dtype", name if opaque else None))
+            edited.append(file)
+            bodies[place.path] = None
+            continue
         values = _read(parts.open(file), npy, shape)
         if shape != place.shape or _checksum(values) != known.get("crc32c"):
             edited.append(file)
@@ -265,6 +275,25 @@ def _elements(
     if same and place.how != "library":
         return body, None
     return None, Elements(place.path, shape, place.code, body)
+
+
+def _retyped(parts: Parts, row: Record, was: str) -> Elements:
+    """A dataset that the manifest gives another dtype. Raises MismatchError, CorruptFileError."""
+    name, path = parts.get(row, "dtype", str), parts.get(row, "path", str)
+    shape = shape_of(parts, row)
+    try:
+        dtype = dtypes.from_name(name)
+    except UnsupportedError:
+        raise CorruptFileError(f"no dtype {name!r}", where=parts.where) from None
+    if "string" in (name, was) or not dtype.itemsize:
+        raise MismatchError(
+            f'"{path}" cannot become {name}', where=parts.where, expected=was, found=name,
+            hint="Delete its row, and add one under another path.",
+        )
+    code = stored_code(dtype)
+    body = read_npy_as(parts.open(parts.get(row, "file", str)), code, shape)
+    stored = f"|V{dtype.itemsize}" if dtype.code.startswith("ml:") else code
+    return Elements(path, shape, stored, body, stored=stored)
 
 
 def _added(parts: Parts, row: Record) -> Elements:

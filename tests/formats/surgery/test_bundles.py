@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import modelfmt
 from modelfmt import dtypes, proto
 from modelfmt.errors import (
     ChecksumError,
@@ -192,3 +193,29 @@ def test_a_manifest_that_does_not_fit(tmp_path: Path, written: Path) -> None:
         implode_bundle(parts, record)
     with pytest.raises(CorruptFileError, match="padding"):
         implode_bundle(parts, {**record, "shards": [{"segments": [{"zeros": 1 << 40}]}]})
+
+
+def test_another_dtype_and_shape_in_the_manifest(tmp_path: Path) -> None:
+    """The index follows; a slice has those of its tensor."""
+    source = Path(__file__).parents[3] / "golden/checkpoint/rawtf1.4.1-raw_partitioned/checkpoint"
+    modelfmt.extract(source, tmp_path / "parts")
+    path = tmp_path / "parts/manifest.json"
+    manifest = json.loads(path.read_text())
+    segments = [s for shard in manifest["parts"][0]["shards"] for s in shard["segments"]]
+    (row,) = [s for s in segments if s.get("key") == "precise"]
+    row |= {"dtype": "float32", "shape": [2]}
+    file = tmp_path / "parts" / row["file"]
+    array = np.load(file).ravel().astype("f4")
+    np.save(file, array)
+    path.write_text(json.dumps(manifest))
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "made")
+    assert done.edited == [row["file"]] and modelfmt.check(tmp_path / "made") == []
+    with modelfmt.open(tmp_path / "made") as made:
+        np.testing.assert_array_equal(made.tensors["precise"].numpy(), array)
+    slice_ = next(s for s in segments if "slice" in s)
+    slice_["shape"] = [1, *slice_["shape"]]
+    held = np.load(tmp_path / "parts" / slice_["file"])
+    np.save(tmp_path / "parts" / slice_["file"], held[None])
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(UnsupportedError, match="slice"):
+        modelfmt.assemble(tmp_path / "parts", tmp_path / "other")

@@ -561,3 +561,33 @@ def test_payloads_are_never_whole_in_memory(tmp_path: Path, path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert (tmp_path / "out").stat().st_size > 128 << 20
+
+
+def test_another_dtype_in_the_manifest(tmp_path: Path) -> None:
+    """The array has it too: the dataset is written anew, in that dtype."""
+    source = Path(__file__).parents[3] / "golden/keras-h5/tfkeras-tf2.3.4-cnn/model.h5"
+    modelfmt.extract(source, tmp_path / "parts")
+    manifest = json.loads((tmp_path / "parts/manifest.json").read_text())
+    rows = {row["path"]: row for row in manifest["parts"][0]["tensors"]}
+    wanted = {}
+    for (path, row), name in zip(rows.items(), ("float64", "float16", "bfloat16"), strict=False):
+        file = tmp_path / "parts" / row["file"]
+        array = np.load(file).astype("f4" if name == "bfloat16" else name)
+        wanted[path] = name, array
+        np.save(file, (array.view("u4") >> 16).astype("u2") if name == "bfloat16" else array)
+        row["dtype"] = name
+    (tmp_path / "parts/manifest.json").write_text(json.dumps(manifest))
+    done = modelfmt.assemble(tmp_path / "parts", tmp_path / "made.h5")
+    assert len(done.edited) == 3
+    with modelfmt.open(tmp_path / "made.h5") as made, modelfmt.open(source) as old:
+        assert list(made.tensors) == list(old.tensors)
+        for path, (name, array) in wanted.items():
+            assert made.tensors[path].dtype.name == name
+            found = made.tensors[path].numpy().astype(array.dtype)
+            assert (found.view("u4") >> 16 == array.view("u4") >> 16).all() if (
+                name == "bfloat16"
+            ) else (found == array).all()
+    rows[next(iter(rows))]["dtype"] = "string"
+    (tmp_path / "parts/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(MismatchError, match="cannot become string"):
+        modelfmt.assemble(tmp_path / "parts", tmp_path / "other.h5")
