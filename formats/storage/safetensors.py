@@ -59,13 +59,25 @@ def write_safetensors(
     for name, dtype, _, _ in tensors:
         if dtype not in _DTYPES:
             raise UnsupportedError(f"a .safetensors holds no {dtype}, as in tensor {name!r}")
-    specs: dict[str, Any] = {
-        name: {"dtype": _DTYPES[dtype], "shape": list(shape), "data": piece_bytes(piece)}
-        for name, dtype, shape, piece in tensors
-    }
-    data = serialize(specs)
+    held = [piece_bytes(piece) for *_, piece in tensors]  # alive until all is serialised
+    data = serialize({
+        name: _spec(_DTYPES[dtype], list(shape), data)
+        for (name, dtype, shape, _), data in zip(tensors, held, strict=True)
+    })  # fmt: skip
     with atomic_output(path, force=force) as out:
         out.file.write(data)
+
+
+def _spec(dtype: str, shape: list[int], data: bytes) -> Any:
+    """A tensor as ``serialize`` takes it: before 0.8 a dict, since then a TensorSpec."""
+    try:
+        from safetensors import TensorSpec
+    except ImportError:
+        return {"dtype": dtype, "shape": shape, "data": data}
+    import numpy as np
+
+    address = np.frombuffer(data or b"\0", np.uint8).ctypes.data
+    return TensorSpec(dtype=dtype, shape=shape, data_ptr=address, data_len=len(data))
 
 
 class StoredTensor(NamedTuple):
