@@ -114,7 +114,7 @@ Flatten data_format
 GRU units activation recurrent_activation use_bias kernel_initializer recurrent_initializer
   bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint
   recurrent_constraint bias_constraint dropout recurrent_dropout return_sequences return_state
-  go_backwards stateful unroll reset_after cell 3:seed 3:use_cudnn 3:zero_output_for_mask
+  go_backwards stateful unroll reset_after cell 3:seed 3:use_cudnn zero_output_for_mask
   2:time_major
 GRUCell units activation recurrent_activation use_bias kernel_initializer recurrent_initializer
   bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint
@@ -143,7 +143,7 @@ LSTM units activation recurrent_activation use_bias kernel_initializer recurrent
   bias_initializer unit_forget_bias kernel_regularizer recurrent_regularizer bias_regularizer
   kernel_constraint recurrent_constraint bias_constraint dropout recurrent_dropout
   return_sequences return_state go_backwards stateful unroll cell 3:seed 3:use_cudnn
-  3:zero_output_for_mask 2:time_major
+  zero_output_for_mask 2:time_major
 LSTMCell units activation recurrent_activation use_bias kernel_initializer recurrent_initializer
   bias_initializer unit_forget_bias kernel_regularizer recurrent_regularizer bias_regularizer
   kernel_constraint recurrent_constraint bias_constraint dropout recurrent_dropout 3:seed
@@ -179,7 +179,7 @@ PReLU alpha_initializer alpha_regularizer alpha_constraint shared_axes
 ParametricSoftplus@1
 Permute dims
 RMSNormalization@3 axis epsilon
-RNN cell return_sequences return_state go_backwards stateful unroll 3:zero_output_for_mask
+RNN cell return_sequences return_state go_backwards stateful unroll zero_output_for_mask
   2:time_major
 RandAugment@3 value_range num_ops factor interpolation seed data_format bounding_box_format
 RandomBrightness factor value_range seed 3:bounding_box_format 3:data_format
@@ -235,7 +235,7 @@ SeparableConv2D filters kernel_size strides padding data_format dilation_rate de
 SimpleRNN units activation use_bias kernel_initializer recurrent_initializer bias_initializer
   kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint
   recurrent_constraint bias_constraint dropout recurrent_dropout return_sequences return_state
-  go_backwards stateful unroll cell 3:seed 3:zero_output_for_mask 2:time_major
+  go_backwards stateful unroll cell 3:seed zero_output_for_mask 2:time_major
 SimpleRNNCell units activation use_bias kernel_initializer recurrent_initializer
   bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint
   recurrent_constraint bias_constraint dropout recurrent_dropout 3:seed

@@ -77,8 +77,12 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "trainable": (True,),
     "arguments": ({},),
 }
+_LOOKUPS = words("StringLookup IntegerLookup TextVectorization")
 #: Keys that came late in Keras 2, with their defaults: an earlier tf.keras would not take them.
-_LATE = {"synchronized": False, "keepdims": False, "invert": False, "mean": None, "variance": None}
+_LATE = {
+    "synchronized": False, "keepdims": False, "invert": False, "mean": None, "variance": None,
+    "zero_output_for_mask": False,
+}  # fmt: skip
 #: The keys under which a wrapper keeps other layers.
 WRAPPED = ("layer", "backward_layer", "forward_layer", "cell", "cells")
 
@@ -161,6 +165,8 @@ def specialise(class_name: str, config: Config, major: int, *, module: str | Non
             raise ConversionError(
                 f"{class_name} of Keras {major} has no {key!r}", found=f"{key}={value!r}"
             )
+        if class_name in _LOOKUPS and key == "dtype" and major == 2:
+            continue  # what is looked up there has a dtype of its own, which follows
         if major == 3 or key not in _LATE or value != _LATE[key]:
             result[key] = _special_value(key, value, major)
     if class_name == "MultiHeadAttention" and major == 2:

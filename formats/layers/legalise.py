@@ -3,6 +3,7 @@
     activations   hard_sigmoid, leaky_relu, ...   composed (SPELLED), or scaled weights in gates
     classes       ThresholdedReLU -> ReLU; MaxoutDense, Highway, Merge: see migration.py
     arguments     time_major: see time_major.py
+    calls         initial states, training: see migration_calls.py
     operations    keras.ops <-> TFOpLambda: see translating.py
 
 What cannot be said so is refused by name when the config is written (``dialects.specialise``).
@@ -16,6 +17,7 @@ from typing import Any
 from modelfmt.layers.binding import collect
 from modelfmt.layers.gate_scaling import scale_gates
 from modelfmt.layers.migration import migrate
+from modelfmt.layers.migration_calls import settle_calls
 from modelfmt.layers.rewiring import OUTPUT, Step, add_after
 from modelfmt.layers.time_major import put_batch_first
 from modelfmt.network import Config, Layer, Network
@@ -83,6 +85,7 @@ def legalise(network: Network, major: int) -> Network:
     if major == 3:
         put_batch_first(network)
     for layer in list(network.layers):
+        settle_calls(network, layer, major)
         if layer.network is not None:
             legalise(layer.network, major)
             continue

@@ -3,6 +3,7 @@
     MaxoutDense  max over k of x @ kernel[k] + bias[k]    Dense, Reshape, GlobalMaxPooling1D
     Highway      t h(x) + (1 - t) x                       two Dense, Multiply, Rescaling, Add
     Merge        by cosine                                Dot with normalize, Reshape
+    SpectralNormalization   vector_u (units,) in Keras 2    (1, units)
     RandomCrop   of Keras 2 in Keras 3                    RandomCrop, Resizing
 
 A maxout's kernels come to stand side by side, (k, in, units) -> (in, k * units); all other weights
@@ -33,6 +34,9 @@ def migrate(network: Network, layer: Layer, major: int) -> None:
     change = _CHANGES.get(layer.class_name)
     if change is not None:
         change(network, layer)
+    vector = layer.weights.get("vector_u")
+    if layer.class_name == "SpectralNormalization" and vector is not None and major == 3:
+        layer.weights["vector_u"] = vector.reshaped((1, vector.size))
     if layer.class_name == "RandomCrop" and (network.keras_major == 3) != (major == 3):
         if major == 2:
             raise ConversionError("RandomCrop of Keras 2 resizes at inference, and Keras 3's not")

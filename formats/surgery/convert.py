@@ -19,8 +19,8 @@ from modelfmt.graph import Graph
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.conditionals import look
 from modelfmt.graphs.view import View
-from modelfmt.layers import bind, infer_specs, recognise, write_network
-from modelfmt.layers.legalise import legalise
+from modelfmt.layers import bind, recognise, write_network
+from modelfmt.layers.adapting import adapt
 from modelfmt.layers.time_major import put_batch_first
 from modelfmt.network import Network
 from modelfmt.ops.opages import Version, parse_version
@@ -212,8 +212,7 @@ def _write_network_to(target: _Target, network: Network) -> None:
     if target.holds_layers:
         from modelfmt.surgery.serving import write_keras2_savedmodel
 
-        infer_specs(network)
-        infer_specs(legalise(network, 2))
+        adapt(network, 2)
         write_keras2_savedmodel(network, target.path, version=target.version, force=target.force)
     elif target.kind in ("metagraph", "savedmodel"):
         from modelfmt.surgery.serving import for_release, model_of_network, write_model
@@ -225,8 +224,7 @@ def _write_network_to(target: _Target, network: Network) -> None:
         outputs = write_network(network, graph)
         _write_graphdef(graph, target, outputs)
     else:
-        infer_specs(network)
-        infer_specs(legalise(network, target.keras))
+        adapt(network, target.keras)
         _write_layers(network, target)
 
 
