@@ -51,6 +51,8 @@ def read_config(config: Config, *, keras_version: str | None) -> Network:
     except RecursionError:
         raise CorruptFileError("a config nested too deeply") from None
     if dialects.is_multi_backend(keras_version, major):
+        for model in (network, *(n.network for n in network.walk() if n.network is not None)):
+            model.extras["multi_backend"] = True
         _settle(network)
     beside = {k: v for k, v in config.items() if k not in (*_SIBLINGS, "nameless")}
     network.extras.update(beside)

@@ -3,6 +3,7 @@
     activations   hard_sigmoid, leaky_relu, ...   composed (SPELLED), or scaled weights in gates
     classes       ThresholdedReLU -> ReLU; MaxoutDense, Highway, Merge: see migration.py
     arguments     time_major: see time_major.py
+    layouts       channels first, in models that ran so on a CPU: see channels.py
     calls         initial states, training: see migration_calls.py
     operations    keras.ops <-> TFOpLambda: see translating.py
 
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelfmt.layers.binding import collect
+from modelfmt.layers.channels import put_channels_last
 from modelfmt.layers.gate_scaling import scale_gates
 from modelfmt.layers.migration import migrate
 from modelfmt.layers.migration_calls import settle_calls
@@ -84,6 +86,7 @@ def legalise(network: Network, major: int) -> Network:
 
     if major == 3:
         put_batch_first(network)
+    put_channels_last(network)
     for layer in list(network.layers):
         settle_calls(network, layer, major)
         if layer.network is not None:
