@@ -209,7 +209,9 @@ def _attributes(container: Container) -> Iterator[ModelFormatError]:
 
 def _layers(container: Container) -> Iterator[ModelFormatError]:
     """Weights that do not fit the configuration, or belong to no layer of it."""
-    if not container.has_network:
+    if not container.has_network or container.kind == "keras-config":
+        if container.has_network:
+            _ = container.network  # a config alone is read, and has none
         return
     from modelfmt.surgery.layer_rows import unlike_config
 

@@ -91,7 +91,13 @@ def edit(
     if cast is not None:
         float_dtype(cast)
     with open_model(path, kind=kind) as container:
-        changes = _EDITORS[container.kind](container, out, edits, force)
+        editor = _EDITORS.get(container.kind)
+        if editor is None:
+            raise UnsupportedError(
+                f"editing a {container.kind} file", where=Where(path),
+                expected=f"one of {', '.join(_EDITORS)}",
+            )
+        changes = editor(container, out, edits, force)
         return Edited(path, container.kind, out, changes)
 
 

@@ -84,3 +84,11 @@ def test_no_layers_for_an_archive_to_save(tmp_path: Path) -> None:
     path.write_text(json.dumps(KERAS_2))
     with modelfmt.open(path) as config, pytest.raises(UnsupportedError):
         config.save(str(tmp_path / "b.json"))
+
+
+def test_what_is_done_to_weights_is_not_done_to_a_config(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(KERAS_2))
+    assert list(modelfmt.check(path)) == []
+    with pytest.raises(UnsupportedError, match="editing a keras-config file"):
+        modelfmt.edit(path, tmp_path / "b.json", rename={"d": "e"})
