@@ -213,6 +213,10 @@ Elu(features: T) -> activations: T; T: type
 Erf(x: T) -> y: T; T: type
 Erfc(x: T) -> y: T; T: type
 Erfinv(x: T) -> y: T; T: type
+BesselI0(x: T) -> y: T; T: type
+BesselI1(x: T) -> y: T; T: type
+BesselI0e(x: T) -> y: T; T: type
+BesselI1e(x: T) -> y: T; T: type
 Exp(x: T) -> y: T; T: type
 Expm1(x: T) -> y: T; T: type
 Floor(x: T) -> y: T; T: type
@@ -318,6 +322,7 @@ BiasAddV1(value: T, bias: T) -> output: T; T: type
 Cholesky(input: T) -> output: T; T: type
 MatrixInverse(input: T) -> output: T; adjoint: bool = false, T: type
 MatrixDeterminant(input: T) -> output: T; T: type
+LogMatrixDeterminant(input: T) -> (sign: T, log_abs_determinant: T); T: type
 MatrixSolve(matrix: T, rhs: T) -> output: T; adjoint: bool = false, T: type
 MatrixTriangularSolve(matrix: T, rhs: T) -> output: T; lower: bool = true, adjoint: bool = false,
   T: type
@@ -544,6 +549,8 @@ SparseBincount(indices: int64, values: Tidx, dense_shape: int64, size: Tidx,
 SegmentSum(data: T, segment_ids: Tindices) -> output: T; T: type, Tindices: type
 SegmentMean(data: T, segment_ids: Tindices) -> output: T; T: type, Tindices: type
 SegmentMax(data: T, segment_ids: Tindices) -> output: T; T: type, Tindices: type
+SegmentMin(data: T, segment_ids: Tindices) -> output: T; T: type, Tindices: type
+SegmentProd(data: T, segment_ids: Tindices) -> output: T; T: type, Tindices: type
 UnsortedSegmentSum(data: T, segment_ids: Tindices, num_segments: Tnumsegments) -> output: T;
   T: type, Tindices: type, Tnumsegments: type = int32
 UnsortedSegmentMax(data: T, segment_ids: Tindices, num_segments: Tnumsegments) -> output: T;

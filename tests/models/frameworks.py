@@ -101,6 +101,14 @@ def leaves_a_node(layer: Any) -> bool:
     return type(layer).__name__ not in ("InputLayer", "Dropout", "SpatialDropout2D")
 
 
+def classes(config: Any) -> set[str]:
+    """The class names that a config states, of layers within layers too."""
+    if isinstance(config, dict):
+        found = {config["class_name"]} if isinstance(config.get("class_name"), str) else set()
+        return found.union(*map(classes, config.values()))
+    return set().union(*map(classes, config)) if isinstance(config, list | tuple) else set()
+
+
 def input_names(model: Any) -> list[str]:
     """The names of the input layers; Keras 3 gives the tensors other ones."""
     return [tensor._keras_history[0].name for tensor in model.inputs]
@@ -148,6 +156,9 @@ def make(
         # What no output needs is not in a frozen graph.
         "weights": sorted(d for d in map(digest, model.get_weights()) if d in constants),
         "summary": shown.getvalue(),
+        "classes": sorted(
+            name for name in classes(model.get_config()) if hasattr(keras.layers, name)
+        ),
         "layers": [
             [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
             for layer in leaves(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections import Counter
@@ -54,3 +55,50 @@ def test_every_family(grid: str, major: int, bench: Any) -> None:
     table = bench(major)
     table.make(f"grids.{grid}", freeze=False, major=major)
     check(table, major, refusals(grid))
+
+
+_BASE = "a base class, which no file holds alone"
+_FOREIGN = "another framework's code"
+_CODE = "holds code, which is never executed"
+#: The classes that are not written, and why.
+NOT_WRITTEN = {
+    "Layer": _BASE, "Wrapper": _BASE, "Lambda": _CODE, "AbstractRNNCell": _BASE,
+    "FlaxLayer": _FOREIGN, "JaxLayer": _FOREIGN, "TorchModuleWrapper": _FOREIGN,
+    "TFSMLayer": "a SavedModel beside the file, of which the file holds the path only",
+    "DenseFeatures": "feature columns, which its config does not hold",
+}  # fmt: skip
+#: Of how many classes, and how many of them at least are written.
+CLASSES = {3: (143, 130), 2: (116, 105)}
+
+
+def layer_classes(keras: Any) -> list[str]:
+    """The classes of ``keras.layers``, each once, by its own name."""
+    found = {
+        value for value in vars(keras.layers).values()
+        if inspect.isclass(value) and issubclass(value, keras.layers.Layer)
+    }  # fmt: skip
+    return sorted({value.__name__ for value in found})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("major", [3, 2])
+def test_every_class_is_written_or_refused_with_a_reason(major: int, bench: Any) -> None:
+    keras = pytest.importorskip("keras" if major == 3 else "tf_keras")
+    wanted = layer_classes(keras)
+    agreed: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for grid in GRIDS:
+        table = bench(major)
+        table.make(f"grids.{grid}", freeze=False, major=major)
+        allowed = re.compile("|".join(refusals(grid)) or "(?!)")
+        for verdict in table.convert(ROUTES[major]):
+            if verdict.refused and allowed.search(verdict.refused):
+                continue
+            (agreed if verdict.agrees else failed).update(table.models[verdict.model]["classes"])
+    covered = [name for name in wanted if agreed[name] and not failed[name]]
+    print(f"\n{len(covered)} of {len(wanted)} classes of Keras {major}, "
+          f"{sum(agreed[name] for name in covered)} times")  # fmt: skip
+    for name in sorted(set(wanted) - set(covered)):
+        print(f"refused: {name}: {NOT_WRITTEN.get(name, f'{failed[name]} failed')}")
+    assert set(wanted) - set(covered) <= set(NOT_WRITTEN)
+    assert len(wanted) == CLASSES[major][0] and len(covered) >= CLASSES[major][1]

@@ -5,19 +5,28 @@ Importing the package registers the codecs and fills the tables.
 
 from modelfmt.layers.operations import (
     arrays,
+    attending,
     codecs,
+    groups,
+    images,
     linalg,
     logic,
+    losses,
     making,
     math,
+    matrices,
     nn,
     orders,
+    rearranging,
     reductions,
+    signals,
+    single,
     slices,
     windows,
 )
 
 __all__ = [
-    "arrays", "codecs", "linalg", "logic", "making", "math", "nn", "orders", "reductions",
-    "slices", "windows",
+    "arrays", "attending", "codecs", "groups", "images", "linalg", "logic", "losses", "making",
+    "math", "matrices", "nn", "orders", "rearranging", "reductions", "signals", "single", "slices",
+    "windows",
 ]  # fmt: skip

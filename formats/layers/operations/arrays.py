@@ -110,7 +110,7 @@ def _ensured(ops: Ops, x: Any, shape: Any) -> TensorName:
 # -- other order -----------------------------
 
 
-@operation("Transpose(x, axes=None) transpose(a, perm=None)")
+@operation("Transpose(x, axes=None) transpose(a, perm=None, *, conjugate=False)")
 def write_transpose(ops: Ops, x: Any, axes: Any) -> TensorName:
     x = ops.tensor(x)
     rank = ops.rank(x)
@@ -123,7 +123,7 @@ def _read_transpose(r: Reading) -> Said:
     return r.say("Transpose", r.x(0), r.ints(1))
 
 
-@operation("linalg.matrix_transpose(a)")
+@operation("linalg.matrix_transpose(a, *, conjugate=False)")
 def _matrix_transpose(ops: Ops, x: Any) -> TensorName:
     return ops.moved(x, [-1], [-2])
 

@@ -70,7 +70,8 @@ def write_matmul(ops: Ops, x: Any, y: Any) -> TensorName:
 
 
 @operation(
-    "linalg.matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_b=False)"
+    "linalg.matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_b=False, "
+    "*, a_is_sparse=False, b_is_sparse=False, grad_a=False, grad_b=False)"
 )
 def _matmul(ops: Ops, x: Any, y: Any, turn_x: Any, turn_y: Any, adj_x: Any, adj_y: Any
             ) -> TensorName:  # fmt: skip
@@ -93,7 +94,10 @@ def _read_matmul(r: Reading) -> Said:
     return r.any_of(direct, r.say("Matmul", *turned))
 
 
-@operation("linalg.matvec(a, b, transpose_a=False)")
+@operation(
+    "linalg.matvec(a, b, transpose_a=False, "
+    "*, adjoint_a=False, a_is_sparse=False, b_is_sparse=False)",
+)
 def _matvec(ops: Ops, x: Any, y: Any, turned: Any) -> TensorName:
     x, y = ops.same(x, y)
     made = ops.op("BatchMatMulV2", x, ops.op("ExpandDims", y, -1), adj_x=bool(turned))
@@ -251,7 +255,8 @@ def _read_band(r: Reading) -> Said:
 
 @operation(
     "Diagonal(x, offset=0, axis1=0, axis2=1)",
-    "linalg.diag_part(input, k=0, _axis1=-2, _axis2=-1)",
+    "linalg.diag_part(input, k=0, _axis1=-2, _axis2=-1, *, padding_value=0, "
+    "align='RIGHT_LEFT')",
     "linalg.tensor_diag_part(input, _k=0, _axis1=-2, _axis2=-1)",
 )
 def write_diagonal(ops: Ops, x: Any, k: Any, first: Any, second: Any) -> TensorName:
@@ -283,7 +288,9 @@ def _trace(ops: Ops, x: Any, k: Any, first: Any, second: Any) -> TensorName:
     return ops.op("Sum", write_diagonal(ops, x, k, first, second), [-1])
 
 
-@operation("linalg.diag(diagonal)")
+@operation(
+    "linalg.diag(diagonal, *, k=0, num_rows=-1, num_cols=-1, padding_value=0, align='RIGHT_LEFT')",
+)
 def _diag(ops: Ops, x: Any) -> TensorName:
     return ops.op("MatrixDiag", ops.tensor(x))
 
@@ -312,7 +319,7 @@ reads_as("MatrixDiag", "linalg.diag")
 # -- decompositions -----------------------------
 
 
-@operation("Inv(x) linalg.inv(input)")
+@operation("Inv(x) linalg.inv(input, *, adjoint=False)")
 def _inverse(ops: Ops, x: Any) -> TensorName:
     return ops.op("MatrixInverse", *ops.floats(x))
 
@@ -333,7 +340,7 @@ def _cholesky(ops: Ops, x: Any, upper: Any) -> TensorName:
     return ops.moved(made, [-1], [-2]) if upper else made
 
 
-@operation("Solve(a, b) linalg.solve(matrix, rhs)")
+@operation("Solve(a, b) linalg.solve(matrix, rhs, *, adjoint=False)")
 def _solve(ops: Ops, a: Any, b: Any) -> TensorName:
     a, b = ops.floats(a, b)
     if ops.rank(b) == ops.rank(a) - 1:
@@ -342,7 +349,10 @@ def _solve(ops: Ops, a: Any, b: Any) -> TensorName:
     return ops.op("MatrixSolve", a, b)
 
 
-@operation("SolveTriangular(a, b, lower=False) linalg.triangular_solve(matrix, rhs, lower=True)")
+@operation(
+    "SolveTriangular(a, b, lower=False)",
+    "linalg.triangular_solve(matrix, rhs, lower=True, *, adjoint=False)",
+)
 def _solve_triangular(ops: Ops, a: Any, b: Any, lower: Any) -> TensorName:
     a, b = ops.floats(a, b)
     if ops.rank(b) == ops.rank(a) - 1:

@@ -119,8 +119,8 @@ def _read_range(r: Reading) -> Said:
     "Linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)",
     "linspace(start, stop, num, _endpoint=True, _retstep=False, _dtype=None, axis=0)",
 )
-def _linspace(ops: Ops, start: Any, stop: Any, count: Any, endpoint: Any, retstep: Any, dtype: Any,
-              axis: Any) -> TensorName:  # fmt: skip
+def write_linspace(ops: Ops, start: Any, stop: Any, count: Any, endpoint: Any, retstep: Any,
+                   dtype: Any, axis: Any) -> TensorName:  # fmt: skip
     """start + (stop - start) * k / (count - 1), along a new axis."""
     import numpy as np
 

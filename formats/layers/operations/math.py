@@ -64,6 +64,7 @@ _UNARY_FLOAT = {
     "Asinh": "Arcsinh math.asinh", "Atan": "Arctan math.atan", "Atanh": "Arctanh math.atanh",
     "Ceil": "Ceil math.ceil", "Cos": "Cos math.cos", "Cosh": "Cosh math.cosh",
     "Erf": "Erf math.erf", "Erfc": "Erfc math.erfc", "Erfinv": "Erfinv math.erfinv",
+    "BesselI0": "I0 math.bessel_i0",
     "Exp": "Exp math.exp", "Expm1": "Expm1 math.expm1", "Floor": "Floor math.floor",
     "IsFinite": "Isfinite math.is_finite", "IsInf": "Isinf math.is_inf",
     "IsNan": "Isnan math.is_nan", "Log": "Log math.log", "Log1p": "Log1p math.log1p",

@@ -16,7 +16,7 @@ from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
 
 
-def _place(op: str) -> Writer:
+def place(op: str) -> Writer:
     def write(ops: Ops, x: Any, axis: Any, keepdims: Any, kind: Any) -> TensorName:
         x = ops.tensor(x)
         if ops.dtype(x) == "bool":
@@ -37,7 +37,7 @@ for op, keras, function in (("ArgMax", "Argmax", "argmax"), ("ArgMin", "Argmin",
     operation(
         f"{keras}(x, axis=None, keepdims=False, _kind='int32')",
         f"math.{function}(input, axis=0, _keepdims=False, output_type='int64')",
-    )(_place(op))
+    )(place(op))
 
 
 @reads("ArgMax", "ArgMin")
@@ -48,7 +48,7 @@ def _read_place(r: Reading) -> Said:
     return r.any_of(r.say(function, x, axis=axis, output_type=kind), r.say("Cast", found, kind))
 
 
-def _running(op: str) -> Writer:
+def running(op: str) -> Writer:
     def write(ops: Ops, x: Any, axis: Any, dtype: Any, exclusive: Any, reverse: Any) -> TensorName:
         x = ops.tensor(x)
         kind = "int32" if ops.dtype(x) == "bool" else ops.dtype(x)
@@ -64,7 +64,7 @@ for op, keras in (("Cumsum", "Cumsum"), ("Cumprod", "Cumprod")):
     operation(
         f"{keras}(x, axis=None, dtype=None, _exclusive=False, _reverse=False)",
         f"math.{keras.lower()}(x, axis=0, _dtype=None, exclusive=False, reverse=False)",
-    )(_running(op))
+    )(running(op))
 
 
 @reads("Cumsum", "Cumprod")
@@ -84,7 +84,8 @@ def _read_running(r: Reading) -> Said:
 
 
 @operation(
-    "TopK(x, k, sorted=True) math.top_k(input, k=1, sorted=True) nn.top_k(input, k=1, sorted=True)"
+    "TopK(x, k, sorted=True) math.top_k(input, k=1, sorted=True, *, index_type='int32')",
+    "nn.top_k(input, k=1, sorted=True, *, index_type='int32')",
 )
 def write_top_k(ops: Ops, x: Any, k: Any, ordered: Any) -> list[TensorName]:
     return ops.ops("TopKV2", ops.tensor(x), ops.tensor(k, "int32"), sorted=bool(ordered))
@@ -142,7 +143,8 @@ def _sort(ops: Ops, x: Any, axis: Any, direction: Any) -> TensorName:
 
 
 @operation(
-    "Argsort(x, axis=-1, _direction='ASCENDING')", "argsort(values, axis=-1, direction='ASCENDING')"
+    "Argsort(x, axis=-1, _direction='ASCENDING')",
+    "argsort(values, axis=-1, direction='ASCENDING', *, stable=False)",
 )
 def _argsort(ops: Ops, x: Any, axis: Any, direction: Any) -> TensorName:
     return ordered(ops, x, axis, direction == "DESCENDING")[1]
@@ -191,7 +193,8 @@ def _quantile(ops: Ops, x: Any, q: Any, axis: Any, method: Any, keepdims: Any) -
 
 @operation(
     "SearchSorted(sorted_sequence, values, side='left')",
-    "searchsorted(sorted_sequence, values, side='left')",
+    "searchsorted(sorted_sequence, values, side='left', *, "
+    "out_type='int32')",
 )
 def _search(ops: Ops, line: Any, values: Any, side: Any) -> TensorName:
     """Where values would be put into a line in order."""

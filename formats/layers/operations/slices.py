@@ -212,7 +212,7 @@ def _read_gather(r: Reading) -> Said:
     return r.any_of(direct, r.say("TakeAlongAxis", x, indices, axis=axis))
 
 
-@operation("gather_nd(params, indices)")
+@operation("gather_nd(params, indices, *, batch_dims=0, bad_indices_policy='')")
 def _gather_nd(ops: Ops, x: Any, indices: Any) -> TensorName:
     return ops.op("GatherNd", ops.tensor(x), _indices(ops, indices))
 
@@ -289,7 +289,10 @@ def write_boolean_mask(ops: Ops, x: Any, mask: Any, axis: Any) -> TensorName:
     return ops.op("GatherV2", x, ops.op("Squeeze", rows, squeeze_dims=[1]), axis)
 
 
-@operation("Scatter(indices, values, shape) scatter_nd(indices, updates, shape)")
+@operation(
+    "Scatter(indices, values, shape)",
+    "scatter_nd(indices, updates, shape, *, bad_indices_policy='')",
+)
 def _scatter(ops: Ops, indices: Any, values: Any, shape: Any) -> TensorName:
     indices = _indices(ops, indices)
     sizes = ops.cast(ops.tensor(ops.vector(shape)), ops.dtype(indices))
@@ -299,9 +302,9 @@ def _scatter(ops: Ops, indices: Any, values: Any, shape: Any) -> TensorName:
 @operation(
     "ScatterUpdate(inputs, indices, updates, reduction=None)",
     "tensor_scatter_nd_update(tensor, indices, updates, _reduction=None)",
-    "tensor_scatter_nd_add(tensor, indices, updates, _reduction='add')",
-    "tensor_scatter_nd_max(tensor, indices, updates, _reduction='max')",
-    "tensor_scatter_nd_min(tensor, indices, updates, _reduction='min')",
+    "tensor_scatter_nd_add(tensor, indices, updates, _reduction='add', *, bad_indices_policy='')",
+    "tensor_scatter_nd_max(tensor, indices, updates, _reduction='max', *, bad_indices_policy='')",
+    "tensor_scatter_nd_min(tensor, indices, updates, _reduction='min', *, bad_indices_policy='')",
 )
 def _scatter_update(ops: Ops, x: Any, indices: Any, updates: Any, reduction: Any) -> TensorName:
     names = {None: "Update", "add": "Add", "max": "Max", "min": "Min"}

@@ -8,7 +8,8 @@ A *spelling* is a name with its parameters in the writer's order, whatever they 
 A name with a capital is a class of keras.ops (parameters: those of its call, then those of its
 constructor, which stand in the config); any other is a function of TensorFlow's, as a TFOpLambda
 states it. What a spelling cannot say has a name with an underscore and a default that always
-holds. ``*xs`` takes all positional arguments.
+holds; behind a bare ``*`` stand those that must be what they are by default. ``*xs`` takes all
+positional arguments, ``**xs`` all that are named otherwise.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Operation:
     parameters: tuple[tuple[str, Any], ...]
     variadic: bool
     write: Writer
+    named: bool = False
+    fixed: tuple[tuple[str, Any], ...] = ()
 
     @property
     def of_keras(self) -> bool:
@@ -69,7 +72,13 @@ class Operation:
             if value is REQUIRED:
                 raise ConversionError(f"the call of {self.name} does not say its {name!r}")
             found.append(value)
-        unknown = [key for key, value in given.items() if not _says_nothing(value)]
+        for name, held in self.fixed:
+            value = given.pop(name, held)
+            if value != held and value is not None:
+                given[name] = value
+        if self.named:
+            return [*found, given]
+        unknown = [key for key, value in given.items() if value is not None]
         if unknown:
             raise ConversionError(
                 f"{self.name} cannot be written with this argument",
@@ -83,9 +92,6 @@ class Operation:
         return [made] if isinstance(made, str) else list(made)
 
 
-def _says_nothing(value: Any) -> bool:
-    """Whether an argument is what TensorFlow's optional ones are by default."""
-    return value is None or (isinstance(value, bool | int | str) and not value)
 
 
 #: Arguments that change nothing of what is computed.
@@ -123,6 +129,7 @@ def _parsed(name: str, parameters: str, write: Writer) -> Operation:
     lambda_ = ast.parse(f"lambda {parameters}: 0", mode="eval").body
     assert isinstance(lambda_, ast.Lambda)  # our own text, never a file's
     rows: list[tuple[str, Any]] = []
+    fixed: list[tuple[str, Any]] = []
     plain = [arg.arg for arg in lambda_.args.args]
     defaults = [ast.literal_eval(default) for default in lambda_.args.defaults]
     values = [REQUIRED] * (len(plain) - len(defaults)) + defaults
@@ -131,8 +138,17 @@ def _parsed(name: str, parameters: str, write: Writer) -> Operation:
         rows.append((variadic.arg, REQUIRED))
         for arg, node in zip(lambda_.args.kwonlyargs, lambda_.args.kw_defaults, strict=True):
             rows.append((arg.arg, REQUIRED if node is None else ast.literal_eval(node)))
+    else:
+        for arg, node in zip(lambda_.args.kwonlyargs, lambda_.args.kw_defaults, strict=True):
+            fixed.append((arg.arg, None if node is None else ast.literal_eval(node)))
     rows += zip(plain, values, strict=True)
-    return Operation(name, tuple(rows), variadic is not None, write)
+    named = lambda_.args.kwarg is not None
+    return Operation(name, tuple(rows), variadic is not None, write, named, tuple(fixed))
+
+
+def parameters_of(text: str) -> list[str]:
+    """The names of a spelling's parameters, those left out that must be as they are."""
+    return [name for name, _ in _parsed("f", text, lambda: "").parameters]
 
 
 def find(name: str) -> Operation | None:

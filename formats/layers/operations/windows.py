@@ -266,7 +266,8 @@ def _grey(ops: Ops, x: Any, form: Any) -> TensorName:
 @operation(
     "Resize(images, size, interpolation='bilinear', data_format=None, antialias=False, "
     "crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, fill_mode=None, fill_value=None)",
-    "image.resize(images, size, method='bilinear', _format=None, antialias=False)",
+    "image.resize(images, size, method='bilinear', _format=None, antialias=False, "
+    "*, preserve_aspect_ratio=False)",
 )
 def _resize(ops: Ops, x: Any, size: Any, method: Any, form: Any, antialias: Any,
             *aspects: Any) -> TensorName:  # fmt: skip

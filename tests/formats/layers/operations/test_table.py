@@ -39,9 +39,25 @@ def test_arguments_that_do_not_fit(args: list[Any], kwargs: Any, sentence: str) 
         spelled("x, _kind='int32'").values(args, kwargs)
 
 
-@pytest.mark.parametrize("idle", [None, False, 0, ""])
-def test_an_idle_argument_is_left_out(idle: Any) -> None:
-    assert spelled("x").values(["a"], {"conjugate": idle}) == ["a"]
+def test_an_argument_of_none_is_left_out() -> None:
+    assert spelled("x").values(["a"], {"conjugate": None}) == ["a"]
+
+
+@pytest.mark.parametrize("idle", [False, 0, ""])
+def test_an_unknown_argument_is_refused_whatever_it_says(idle: Any) -> None:
+    with pytest.raises(ConversionError, match=f"axis={idle!r}"):
+        spelled("x").values(["a"], {"axis": idle})
+
+
+def test_arguments_that_must_be_as_they_are() -> None:
+    found = spelled("x, *, conjugate=False, align='LEFT'")
+    assert found.values(["a"], {"conjugate": False, "align": None}) == ["a"]
+    with pytest.raises(ConversionError, match="conjugate=True"):
+        found.values(["a"], {"conjugate": True})
+
+
+def test_arguments_of_any_name() -> None:
+    assert spelled("x, **more").values(["a"], {"h": 2}) == ["a", {"h": 2}]
 
 
 def test_names_stand_once() -> None:

@@ -1,0 +1,61 @@
+"""Functions of one op: the node that each ends with, shapes, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelfmt import dtypes
+from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.layers import operations  # noqa: F401  fills the table
+from modelfmt.layers.codec import TensorName
+from modelfmt.layers.operations.table import find
+from modelfmt.layers.operations.values import Ops
+
+
+def write(
+    name: str, args: list[Any], kwargs: dict[str, Any], shape: Any = (None, 4)
+) -> tuple[GraphBuilder, list[str]]:
+    """One call on x of this shape; "x" among the arguments stands for it."""
+    graph = GraphBuilder()
+    x = TensorName(graph.placeholder("x", dtypes.float32, shape))
+    found = find(name)
+    assert found is not None
+    args = [x if isinstance(each, str) and each == "x" else each for each in args]
+    return graph, found(Ops(graph, keras=name[0].isupper()), [x, *args], kwargs)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "op", "shape"),
+    [
+        ("math.xlog1py", ["x"], {}, "Xlog1py", (None, 4)),
+        ("nn.l2_loss", [], {}, "L2Loss", ()),
+        ("truncatemod", ["x"], {}, "TruncateMod", (None, 4)),
+    ],
+)  # fmt: skip
+def test_a_node(name: str, args: list[Any], kwargs: Any, op: str, shape: Any) -> None:
+    graph, made = write(name, args, kwargs)
+    assert graph[made[0].split(":")[0]].op == op
+    assert graph.shape(made[0]) == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "shape", "words"),
+    [
+        ("tensor_scatter_nd_sub", ["x", "x"], {"bad_indices_policy": "A"}, (None, 4), "policy='A'"),
+        ("debugging.check_numerics", ["x"], {}, (None, 4), "no literal"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    name: str, args: list[Any], kwargs: Any, shape: Any, words: str
+) -> None:
+    with pytest.raises(ConversionError, match=words):
+        write(name, args, kwargs, shape)
+
+
+def test_attrs_take_the_type_that_the_op_states() -> None:
+    """A config says 1 for 1.0."""
+    graph, made = write("quantization.fake_quant_with_min_max_args", [], {"min": -1})
+    assert isinstance(graph[made[0]].attrs["min"], float)
