@@ -8,8 +8,8 @@
         NAME.keras (of tf_keras only with "archive": true), NAME.pb (frozen by TensorFlow) and
         NAME.npz (inputs by name, outputs as out_0, out_1, ...); the result says the rest. With
         "freeze": false there are no NAME.pb. Attributes of a model: ``twin`` computes the outputs
-        of one that cannot run here, which has no NAME.pb; ``arrays`` are the inputs, where random
-        numbers make no sense; ``trained`` says that its weights mean something and stay as
+        of one that cannot run here, which has no NAME.pb; ``archive_only`` says that Keras cannot
+        save it as .h5; ``arrays`` are the inputs, where random numbers make no sense; ``trained`` says that its weights mean something and stay as
         they are; ``tolerance`` is for models that compute in half precision.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs", "compile"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
@@ -143,9 +143,11 @@ def make(
         with open(f"{folder}/{name}.pb", "wb") as file:
             file.write(frozen.SerializeToString())
         constants = needed_constants(frozen)
-    model.save(f"{folder}/{name}.h5")
-    if MAJOR == 3 or archived:
-        model.save(f"{folder}/{name}.keras")
+    kinds = ["h5", "keras"] if MAJOR == 3 or archived else ["h5"]
+    if getattr(model, "archive_only", False):
+        kinds = ["keras"]
+    for kind in kinds:
+        model.save(f"{folder}/{name}.{kind}")
     shown = io.StringIO()
     model.summary(expand_nested=True, print_fn=lambda line, **_: shown.write(line + "\n"))
     return {
@@ -156,9 +158,8 @@ def make(
         # What no output needs is not in a frozen graph.
         "weights": sorted(d for d in map(digest, model.get_weights()) if d in constants),
         "summary": shown.getvalue(),
-        "classes": sorted(
-            name for name in classes(model.get_config()) if hasattr(keras.layers, name)
-        ),
+        "classes": sorted(classes(model.get_config())),
+        "kinds": kinds,
         "layers": [
             [type(layer).__name__, layer.name, [digest(w) for w in layer.get_weights()]]
             for layer in leaves(model)

@@ -65,6 +65,7 @@ NOT_WRITTEN = {
     "Layer": _BASE, "Wrapper": _BASE, "Lambda": _CODE, "AbstractRNNCell": _BASE,
     "FlaxLayer": _FOREIGN, "JaxLayer": _FOREIGN, "TorchModuleWrapper": _FOREIGN,
     "TFSMLayer": "a SavedModel beside the file, of which the file holds the path only",
+    "Equalization": "Keras cannot use it in a functional model",
     "DenseFeatures": "feature columns, which its config does not hold",
 }  # fmt: skip
 #: Of how many classes, and how many of them at least are written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,22 @@ AUGMENTATION: dict[str, dict[str, Any]] = {
     "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
     "RandomZoom": {"height_factor": 0.1}, "Solarization": {},
 }  # fmt: skip
-#: Keras 3 stumbles over their configs when it writes them to .h5.
+#: Keras 3 stumbles over their configs when it writes them to .h5: .keras alone.
 UNSAVED = (
     "RandomBrightness", "RandomColorDegeneration", "RandomPosterization", "RandomSaturation",
     "RandomSharpness", "Solarization",
 )  # fmt: skip
+
+
+def archived(build: Callable[[], Any]) -> Callable[[], Any]:
+    """A model that is saved as .keras only."""
+
+    def built() -> Any:
+        model = build()
+        model.archive_only = True
+        return model
+
+    return built
 
 
 def models(keras: Any, major: int) -> Iterator[Model]:
@@ -66,9 +77,10 @@ def models(keras: Any, major: int) -> Iterator[Model]:
     for name, config in AUGMENTATION.items():
         if hasattr(keras.layers, name):
             for dtype in ("float32", "uint8"):
-                if name == "Equalization" or (major == 3 and name in UNSAVED):
-                    continue  # Keras cannot use it in a model, or cannot save it as .h5
-                yield made(keras, name, (6, 7), True, False, dtype, **config)
+                if name == "Equalization":
+                    continue  # Keras cannot use it in a model
+                row, build = made(keras, name, (6, 7), True, False, dtype, **config)
+                yield row, archived(build) if major == 3 and name in UNSAVED else build
     if major == 3:
         yield from contrast(keras)
         yield from sound(keras)
