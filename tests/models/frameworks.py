@@ -9,8 +9,9 @@
         NAME.npz (inputs by name, outputs as out_0, out_1, ...); the result says the rest. With
         "freeze": false there are no NAME.pb. Attributes of a model: ``twin`` computes the outputs
         of one that cannot run here, which has no NAME.pb; ``archive_only`` says that Keras cannot
-        save it as .h5; ``arrays`` are the inputs, where random numbers make no sense; ``trained`` says that its weights mean something and stay as
-        they are; ``tolerance`` is for models that compute in half precision.
+        save it as .h5; ``arrays`` are the inputs, where random numbers make no sense; ``trained``
+        says that its weights mean something and stay as they are; ``tolerance`` is for models
+        that compute in half precision.
     {"judge": [{"path", "kind", "arrays", "fetch", "inputs", "compile"}, ...]}
         Runs each file on the arrays' inputs; the result has the error relative to the largest
         output, and the digests of the weights that the framework loaded. With "compile": true it
