@@ -5,6 +5,7 @@ TensorFlow before 1.2 kept no shape of a Placeholder. What reads it shows it: a 
 outputs to the inputs, through nodes that keep a shape or change it in a known way.
 
     Reshape (-1, 5) -> ... -> Reshape (-1, 8, 4)      rows of samples of 8 steps: (?, 8, 5)
+    Reshape (-1, ?) -> MatMul with (36, 8)            rows of 36
 
 Nothing that is known is overruled. Source: Keras 1, layers/recurrent.py, time_distributed_dense.
 """
@@ -41,7 +42,8 @@ _RANKS = {
 
 
 def told_shapes(view: View, before: Mapping[str, Dims]) -> dict[str, Dims]:
-    """The shapes of the Placeholders of unknown rank, by name, as their readers tell them.
+    """The shapes of the Placeholders of unknown rank, by name, as their readers tell them; and in
+    such a graph those of what is reshaped, where the target does not tell.
 
     Args:
         view: with what is known ``before``; the more is known, the more is told.
@@ -60,7 +62,11 @@ def told_shapes(view: View, before: Mapping[str, Dims]) -> dict[str, Dims]:
                 needed[tensor] = _merged(_known(tensor, view, needed), shape)
         if needed == last:
             break
-    return {name: needed[name] for name in asked if needed.get(name) is not None}
+    reshaped = [
+        name for name, node in view.live.items() if node.op == "Reshape" and name in needed
+    ] if asked else []  # fmt: skip
+    told = {name: _known(name, view, needed) for name in (*asked, *reshaped)}
+    return {name: shape for name, shape in told.items() if shape is not None}
 
 
 #: ``live`` has readers before what they read, but for loops: few passes find all.
@@ -97,7 +103,11 @@ def _inputs_of(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]
 
 
 def _meeting(view: View, node: Node, shape: _Shape) -> Iterator[tuple[str, Dims]]:
-    """An operand beside one of a smaller rank, or of which each size is 1, has them all."""
+    """An operand beside one of a smaller rank, or of which each size is 1, has them all.
+
+    Beside one of the same rank it might be the smaller one: that it is not is a guess, but for a
+    graph that tells nothing the only one.
+    """
     for place in (0, 1):
         other = view.shape(node.inputs[1 - place])
         if other is None or len(other) > len(shape):
@@ -106,6 +116,9 @@ def _meeting(view: View, node: Node, shape: _Shape) -> Iterator[tuple[str, Dims]
         if len(other) < len(shape) or any(size == 1 for size in aligned):
             sizes = zip(shape, aligned, strict=True)
             yield node.inputs[place], tuple(size if beside == 1 else None for size, beside in sizes)
+        elif view.constant(node.inputs[1 - place]) is None:
+            sizes = zip(shape, aligned, strict=True)
+            yield node.inputs[place], tuple(a if a == b else None for a, b in sizes)
 
 
 def _product(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
@@ -118,9 +131,37 @@ def _convolution(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dim
     kernel = view.shape(node.inputs[1])
     rank = _RANKS[node.op]
     channels = kernel[-2] if kernel is not None and len(kernel) == rank else None
+    yield node.inputs[0], _laid_out(view, node, rank, channels)
+
+
+def _transposed_convolution(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
+    kernel = view.shape(node.inputs[1])
+    if kernel is not None:
+        yield node.inputs[2], _laid_out(view, node, len(kernel), kernel[-1])
+
+
+def _pooled(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
+    """A pool leaves the channels what they are."""
+    first = str(view.attr(node, "data_format") or "").startswith("NC")
+    if shape is not None and len(shape) == _RANKS[node.op]:
+        yield node.inputs[0], _laid_out(view, node, len(shape), shape[1 if first else -1])
+
+
+def _laid_out(view: View, node: Node, rank: int, channels: int | None) -> _Shape:
     first = str(view.attr(node, "data_format") or "").startswith("NC")
     between = (None,) * (rank - 2)
-    yield node.inputs[0], (None, channels, *between) if first else (None, *between, channels)
+    return (None, channels, *between) if first else (None, *between, channels)
+
+
+def _padded(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
+    rows = view.matrix(node.inputs[1])
+    if rows is None:
+        return
+    after = shape if shape is not None and len(shape) == len(rows) else (None,) * len(rows)
+    yield node.inputs[0], tuple(
+        None if size is None else size - before - behind
+        for size, (before, behind) in zip(after, rows, strict=True)
+    )
 
 
 def _chosen(view: View, node: Node, shape: Dims) -> Iterator[tuple[str, Dims]]:
@@ -224,5 +265,9 @@ _RULES: Mapping[str, _Rule] = {
     "MatMul": _product, "Conv2D": _convolution, "DepthwiseConv2dNative": _convolution,
     "Conv3D": _convolution, "Transpose": _transposed, "ExpandDims": _expanded,
     "Squeeze": _squeezed, "Gather": _gathered, "GatherV2": _gathered, "ConcatV2": _beside,
-    "Reshape": _rows_again, "SelectV2": _chosen, **dict.fromkeys(_REDUCING, _reduced),
+    "Reshape": _rows_again, "SelectV2": _chosen, "Pad": _padded, "PadV2": _padded,
+    "MirrorPad": _padded, "Conv2DBackpropInput": _transposed_convolution,
+    "Conv3DBackpropInputV2": _transposed_convolution,
+    **dict.fromkeys(("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"), _pooled),
+    **dict.fromkeys(_REDUCING, _reduced),
 }  # fmt: skip

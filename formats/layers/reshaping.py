@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 
 from modelfmt.errors import ConversionError, MismatchError
-from modelfmt.graph import Dims
+from modelfmt.graph import Dims, Node
 from modelfmt.graphs.arrangement import arrangement
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.moving import backwards, moved
 from modelfmt.graphs.sizes import Size, sizes
-from modelfmt.graphs.supposing import samples
+from modelfmt.graphs.supposing import samples, supposed
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.core import target_shape
@@ -39,12 +39,34 @@ def _reshaped(tensor: str, graph: View) -> tuple[str, Dims, Dims, str] | None:
         return (source, before, after, node.name) if moved and moved[0] == 0 else None
     if before is not None and None not in before[1:] and None not in after[1:]:
         same = _size(before[1:]) == _size(after[1:])
+    elif before is not None and _keeps_batch(node, graph):
+        same = True
     else:
         # With other sizes unknown, the batch's own must be told: by number, or by its origin.
         target = sizes(graph, node.inputs[1])
         batch = None if before is None else before[0]
         same = target is not None and target[:1] == [Size(source, 0) if batch is None else batch]
     return (source, before, after, node.name) if same else None
+
+
+def _keeps_batch(node: Node, graph: View) -> bool:
+    """Whether the batch comes out as it went in, whatever the sizes that are unknown.
+
+    Rows of a size that only their reader tells (of a Dense) are one for each sample.
+    """
+    target = graph.ints(node.inputs[1])
+    if target is not None and target[:1] == [-1] and len(target) == 2 and None not in target:
+        return True
+    source = node.inputs[0]
+    before = graph.producer(source)
+    turned = before is not None and before.op == "Transpose"
+    if before and turned and (graph.ints(before.inputs[1]) or [None])[0] == 0:
+        source = before.inputs[0]  # whose Shape is read as often as that of what is turned
+    found = [
+        (supposed(graph, node.name, {source: sample}).shape, sample)
+        for sample in samples(graph.shape(source))
+    ]
+    return bool(found) and all(made and made[0] == sample[0] for made, sample in found)
 
 
 def _size(shape: Sequence[int | None]) -> int:
@@ -98,6 +120,8 @@ class Flatten(LayerCodec):
         source, before, after, name = found
         if before is None or after is None or len(after) != 2 or len(before) < 3:
             return None
+        if None in before[1:] and None not in after[1:]:
+            return None  # a Flatten would not know the size, which a Reshape says
         return Claim((source,), {}, {}, (name,))
 
 

@@ -42,9 +42,9 @@ class UpSampling(LayerCodec):
         return {**whole, "size": spread(whole["size"], self.rank)}
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
-        first = layer.config["data_format"] == "channels_first"
+        first = layer.config.get("data_format") == "channels_first"
         y = inputs[0]
-        for k, factor in enumerate(layer.config["size"]):
+        for k, factor in enumerate(spread(layer.config["size"], self.rank)):
             if factor != 1:
                 y = _repeated(y, k + (2 if first else 1), factor, graph)
         return [y]
@@ -75,10 +75,9 @@ class UpSampling(LayerCodec):
         last, first = sizes[0] == sizes[-1] == 1, sizes[0] == sizes[1] == 1
         if not last and (not first or self.rank == 1):
             return None
-        config = {
-            "size": sizes[1:-1] if last else sizes[2:],
-            "data_format": "channels_last" if last else "channels_first",
-        }
+        config: Config = {"size": sizes[1:-1] if last else sizes[2:]}
+        if "data_format" in self.config:
+            config["data_format"] = "channels_last" if last else "channels_first"
         return Claim((source,), config, {}, nodes)
 
 
@@ -122,6 +121,16 @@ class UpSampling1D(UpSampling):
 
     class_name = "UpSampling1D"
     rank = 1
+    config = {"size": 2}
+
+    def completed(self, config: Config, weights: Mapping[str, Any]) -> Config:
+        """As any config; here alone Keras wants a number, not a list of one."""
+        whole = super().completed(config, weights)
+        return {**whole, "size": whole["size"][0]}
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """Nothing where no step is repeated."""
+        return [] if layer.config["size"] == 1 else LayerCodec.canonical(self, layer, shapes)
 
 
 @register_layer

@@ -1,0 +1,54 @@
+"""Grids of layers that TensorFlow froze, read back as layers: the frameworks judge them.
+
+Whatever is not refused by name must agree, weights bit by bit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.oracle
+
+#: The families of grids/ that are read back; of each a pattern of the models' names that may be
+#: refused, or come back as operations on weights of another form.
+FAMILIES: dict[str, str] = {
+    # Weights that are computed of others; no layer of Keras 3; a mask that no layer makes.
+    "convolutional": "_lora|LocallyConnected",
+    "padding": "(?!)",
+    "pooling": "masked_first",
+    "reshaping": "(?!)",
+}
+ROUTES = {2: [("pb", "h5", 2), ("pb", "h5", 3)], 3: [("pb", "h5", 3), ("pb", "keras", 3)]}
+#: Of each family so many models in the default run; the slow one takes all.
+SOME = 8
+
+
+def check(table: Any, major: int, allowed: str) -> None:
+    verdicts = table.convert(ROUTES[major])
+    pattern = re.compile(allowed)
+    agreed = Counter(v.route for v in verdicts if v.agrees)
+    wrong = [v for v in verdicts if not v.agrees]
+    excused = [v for v in wrong if pattern.search(v.model)]
+    print(f"{dict(agreed)} agree of {len(verdicts)}, {len(excused)} may not")
+    assert not [str(v) for v in wrong if v not in excused]
+    assert len(agreed) == len(ROUTES[major])
+
+
+@pytest.mark.parametrize("major", [2, 3])
+def test_some_of_every_family(major: int, bench: Any) -> None:
+    table = bench(major)
+    table.make(" ".join(f"grids.{grid}" for grid in FAMILIES), some=SOME, major=major)
+    check(table, major, "|".join(FAMILIES.values()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("major", [2, 3])
+@pytest.mark.parametrize("grid", FAMILIES)
+def test_every_family(grid: str, major: int, bench: Any) -> None:
+    table = bench(major)
+    table.make(f"grids.{grid}", major=major)
+    check(table, major, FAMILIES[grid])
