@@ -21,14 +21,24 @@ def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
 
     Keras 3 numbers every scope of a traced model (``functional_1/conv_1/...``): a number that
     all scopes end in, or most of them and the model's own, is no part of the names. A node outside
-    of any scope lends its own name. Equal names are left for the caller to tell apart.
+    of any scope lends its own name, if the weights' names do not start with the layer's. Equal
+    names are left for the caller to tell apart.
     """
     scopes = [scope_of(item) for item in found]
     strip = _common_number([scope for scope in scopes if scope])
     return [
-        _fit(scope.rsplit("/", 1)[-1].removesuffix(strip) if scope else _own_name(item))
+        _fit(
+            scope.rsplit("/", 1)[-1].removesuffix(strip)
+            if scope and not (_is_inner(scope, item) and _weights_start(item))
+            else _own_name(item)
+        )
         for scope, item in zip(scopes, found, strict=True)
     ]
+
+
+def _is_inner(scope: str, item: Recognised) -> bool:
+    """Whether a scope is one that the layer opened itself, outside of any."""
+    return re.sub(r"_\d+$", "", scope) in item.codec.scopes
 
 
 def scope_of(item: Recognised) -> str:
@@ -62,7 +72,22 @@ def _own_name(item: Recognised) -> str:
     for weight in item.claim.weights.values():
         if "/" in weight.name:
             return weight.name.split("/")[0]
-    return item.tensor.split(":")[0].lower()
+    return _weights_start(item) or item.tensor.split(":")[0].lower()
+
+
+#: What Keras 1 puts behind a layer's name for its weights, where one alone must tell.
+_SUFFIX = re.compile(r"_(W|U|b|alphas|gamma|beta|t_left|t_right|a_left|a_right)$")
+_DIRECTION = re.compile(r"^(forward|backward)_")
+
+
+def _weights_start(item: Recognised) -> str:
+    """The layer's name in the names of its weights, as Keras 1 has them: conv of conv_W, conv_b."""
+    bare = {_DIRECTION.sub("", weight.name) for weight in item.claim.weights.values()}
+    if len(bare) > 1:
+        start = posixpath.commonprefix(list(bare))
+        return start.rstrip("_") if start.endswith("_") else start.rpartition("_")[0]
+    (name,) = bare or {""}
+    return _SUFFIX.sub("", name) if _SUFFIX.search(name) else ""
 
 
 def _fit(name: str) -> str:

@@ -79,3 +79,22 @@ def test_a_weight_may_know_better() -> None:
 )
 def test_names_that_keras_takes(name: str, fit: str) -> None:
     assert _fit(name) == fit
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "name"),
+    [
+        (("add", "Conv2D"), ("c1_W", "c1_b"), "c1"),
+        (("add", "Conv2D"), ("my_conv_W",), "my_conv"),
+        (("batchnorm_1/add",), ("bn_gamma", "bn_beta", "bn_running_mean"), "bn"),
+        (("concat",), ("forward_bi_W", "backward_bi_W", "forward_bi_b"), "bi"),
+        (("add", "MatMul"), ("Variable", "Variable_1"), "add"),
+        (("add", "MatMul"), ("weights", "biases"), "add"),
+        (("MatMul",), ("kernel",), "matmul"),
+        (("dense/MatMul",), ("c1_W", "c1_b"), "dense"),
+    ],
+)
+def test_without_a_scope_the_weights_names_tell(
+    nodes: tuple[str, ...], weights: tuple[str, ...], name: str
+) -> None:
+    assert names(claim(*nodes, weights=weights)) == [name]
