@@ -33,6 +33,8 @@ __all__ = ["Constant", "View", "sinks"]
 #: Ops that read nothing of a tensor but its shape; they are no consumers of its values.
 _SHAPE_ONLY = {"Shape", "ShapeN", "Size", "Rank"}
 
+#: The dtypes of half precision.
+HALF = (dtypes.from_name("float16"), dtypes.from_name("bfloat16"))
 _RENAMED = {
     "Add": "AddV2", "BiasAddV1": "BiasAdd", "BatchMatMul": "BatchMatMulV2",
     "BatchMatMulV3": "BatchMatMulV2", "Select": "SelectV2", "Div": "RealDiv",
@@ -78,7 +80,7 @@ class View(Facts):
             wanted = [o for o in wanted if self._is_computed(o)]
         #: The outputs as they were named, and the tensors that they stand for.
         self.output_names = wanted
-        self.outputs = [self.resolve(o) for o in wanted]
+        self.outputs = [self._shown(o) for o in wanted]
         fed = [plain(i) for i in inputs or ()] or [
             name for name in graph if name in self.live and self.live[name].op == "Placeholder"
         ]
@@ -119,6 +121,12 @@ class View(Facts):
                     readers.setdefault(parse_input(i).node, set()).add(node.name)
         return readers
 
+    @cached_property
+    def live_casts(self) -> list[Node]:
+        """The Casts of floating-point numbers that are seen through, as the file has them."""
+        found = (self.graph[name] for name in self._alias if self.graph.find(name) is not None)
+        return [node for node in found if node.op == "Cast"]
+
     def _is_computed(self, tensor: str) -> bool:
         """Whether a sink is more than a leftover: no dead branch, no known value."""
         resolved = self.resolve(tensor)
@@ -145,7 +153,7 @@ class View(Facts):
                 node.inputs[:] = [self.resolve(i) for i in node.inputs]
 
     def _visit(self, name: str) -> None:
-        raw = _modern(self.graph[name])
+        raw = self._modern(self.graph[name])
         node = dataclasses.replace(raw, inputs=[self.resolve(i) for i in raw.data_inputs])
         self._nodes[name] = node
         statics = [self.static(i) for i in node.inputs]
@@ -181,10 +189,77 @@ class View(Facts):
             self._visit_reshaped(node)
         elif node.op == "StridedSlice" and set(steps(node, self) or ()) == {1}:
             self._alias[name] = node.inputs[0]
+        elif node.op == "Cast":
+            self._visit_cast(node)
         elif node.op == "Transpose":
             order = self.ints(node.inputs[1])
             if order is not None and order == list(range(len(order))):
                 self._alias[name] = node.inputs[0]
+
+    def _modern(self, raw: Node) -> Node:
+        """The node as the newest TensorFlow spells it, a variable's value in its handle's place."""
+        table = raw.data_inputs[0] if raw.op == "ResourceGather" and raw.data_inputs else None
+        known = table is not None and self.resolve(table) in self._constant
+        if known and not self.attr(raw, "batch_dims"):
+            return dataclasses.replace(raw, op="Gather")
+        return _modern(raw)
+
+    def _visit_cast(self, node: Node) -> None:
+        """A floating-point tensor in another precision stands for itself: layers cast what they
+        are applied to. Not so a weight, unless it is kept in a higher precision than is computed
+        in; nor a cast to less precision that another one follows, as if it were a layer.
+        """
+        kinds = node.attrs.get("SrcT"), node.attrs.get("DstT")
+        if not all(isinstance(kind, DType) and kind.is_floating for kind in kinds):
+            return
+        source = node.inputs[0]
+        if source in self._constant:
+            if kinds[0] is dtypes.float32 and kinds[1] in HALF:
+                self._constant[node.name] = self._constant[source]
+            return
+        before = self._cast_before(self.graph[node.name].data_inputs[0])
+        if before is None:
+            self._alias[node.name] = source
+        else:
+            self._alias.pop(before, None)
+            self._alias[node.name] = before
+
+    def _cast_before(self, tensor: str) -> str | None:
+        """The Cast to less precision that a tensor is, past what hands it on."""
+        for _ in range(len(self.graph)):
+            edge = parse_input(tensor)
+            node = self.graph[edge.node]
+            if node.op == "Cast" and edge.node not in self._constant:
+                return edge.node if _narrows(node) else None
+            if node.op not in PASSING or edge.port >= len(node.data_inputs):
+                return None
+            tensor = node.data_inputs[max(edge.port, 0)]
+        return None
+
+    def _shown(self, output: str) -> str:
+        """The tensor that an output stands for, in the precision that it has."""
+        shown, wanted = self.resolve(output), self.dtype_of(output)
+        if wanted is None or wanted is self.dtype(shown) or not wanted.is_floating:
+            return shown
+        for _ in range(len(self.graph)):
+            edge = parse_input(output)
+            node = self.graph[edge.node]
+            if node.op == "Cast":
+                self._alias.pop(edge.node, None)
+                return edge.node
+            if node.op not in PASSING or edge.port >= len(node.data_inputs):
+                return shown
+            output = node.data_inputs[max(edge.port, 0)]
+        return shown
+
+    def dtype_of(self, tensor: str) -> DType | None:
+        """The dtype that the file has a tensor in, whatever it stands for."""
+        edge = parse_input(tensor)
+        node = self.graph[edge.node]
+        if opdefs.get(node.op) is None:
+            return None
+        kinds = opdefs.output_dtypes(node.op, node.attrs)
+        return kinds[max(edge.port, 0)] if max(edge.port, 0) < len(kinds) else None
 
     def _visit_const(self, node: Node) -> None:
         value = node.attrs.get("value")
@@ -214,6 +289,16 @@ class View(Facts):
         if constant is not None and shape is not None and None not in shape:
             known = tuple(d for d in shape if d is not None)
             self._constant[node.name] = Constant(constant.root, known)
+
+
+def _narrows(node: Node) -> bool:
+    """Whether a Cast takes away precision."""
+    before, after = node.attrs.get("SrcT"), node.attrs.get("DstT")
+    if not isinstance(before, DType) or not isinstance(after, DType):
+        return False
+    if not before.is_floating or not after.is_floating or before is after:
+        return False
+    return after in HALF or before.itemsize > after.itemsize
 
 
 def _modern(node: Node) -> Node:

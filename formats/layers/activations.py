@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError
 from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
@@ -231,10 +232,19 @@ class Activation(LayerCodec):
         return [write_activation(layer.config["activation"], inputs[0], graph)]
 
     def roots(self) -> frozenset[str]:
-        return super().roots() | ROOTS
+        return super().roots() | ROOTS | {"Cast"}
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
-        """By its nodes as Keras writes them, or by what they compute."""
+        """By its nodes as Keras writes them, or by what they compute. A Cast that is no other
+        layer's is no function at all, in the precision that it casts to.
+        """
+        node = graph.producer(tensor)
+        if node is not None and node.op == "Cast":
+            kinds = node.attrs.get("SrcT"), node.attrs.get("DstT")
+            if not all(isinstance(kind, DType) and kind.is_floating for kind in kinds):
+                return None
+            x = graph.resolve(node.inputs[0])
+            return Claim((x,), {"activation": "linear"}, {}, (node.name,))
         spelled = super().recognise(tensor, graph)
         told = claim_of(self.class_name, tensor, graph)
         return longest(spelled, told, written_function(tensor, graph))

@@ -215,11 +215,12 @@ def _fuse_activations(network: Network, scopes: dict[str, str]) -> None:
             continue
         before = by_name[source]
         if (
-            before.config.get("activation") == "linear"
+            before.config.get("activation") == "linear" and before.class_name != "Activation"
             and scopes.get(before.name) == scopes[layer.name]
             and before.name not in outputs
             and readers.get(before.name) == [layer]
             and len(before.calls) == 1
+            and before.config.get("dtype") == layer.config.get("dtype")
         ):
             before.config["activation"] = function
             gone[layer.name] = before.name

@@ -21,6 +21,7 @@ from modelfmt.graph import Node
 from modelfmt.graphs.trial import tried
 from modelfmt.graphs.view import View
 from modelfmt.layers.products import Axis, Product, layout, product_at
+from modelfmt.layers.template import precision
 
 Role: TypeAlias = tuple[str, int] | str
 
@@ -366,6 +367,7 @@ def attended(tensor: str, view: View, *, split: bool = False) -> tuple[Product, 
     return None
 
 
-def is_inverse_root(factor: float, size: int) -> bool:
-    """Whether scores are divided by the root of a size, as a float32 says it."""
-    return math.isclose(factor, 1.0 / math.sqrt(size), rel_tol=1e-6)
+def is_inverse_root(constants: Sequence[str], size: int, view: View) -> bool:
+    """Whether scores are divided by the root of a size."""
+    near = max([1e-6, *(precision(constant[1:], view) for constant in constants)])
+    return math.isclose(factor_of(constants, view), 1.0 / math.sqrt(size), rel_tol=near)

@@ -19,7 +19,6 @@ from modelfmt.layers.attention_recognition import (
     Role,
     Scores,
     attended,
-    factor_of,
     hiding_of,
     is_inverse_root,
     joined_roles,
@@ -82,7 +81,7 @@ def headed(tensor: str, view: View) -> Headed | None:
         return None
     product, q, k, factors = below
     v = _heads(values.right, values.right_axes, "k", "V", view)
-    if v is None or not is_inverse_root(factor_of(factors, view), q.kernel.shape[2]):
+    if v is None or not is_inverse_root(factors, q.kernel.shape[2], view):
         return None
     of_scores = single(joined_roles(product, q.roles, k.roles, {"H"}))
     if of_scores is None:

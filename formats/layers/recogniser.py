@@ -8,15 +8,17 @@ operation (leftovers.py). What feeds a claim is walked next, down to the inputs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Set
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
-from modelfmt.graphs.view import View
+from modelfmt.graphs.view import HALF, View
 from modelfmt.layers.assembling import Recognised, assemble
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.leftovers import leftover
 from modelfmt.layers.mask_recognition import mask_nodes, settle_masks
+from modelfmt.layers.policy_recognition import settle_policies
 from modelfmt.layers.registry import codecs, is_ours
 from modelfmt.network import Network
 
@@ -47,6 +49,7 @@ def recognise(
         )
     found = _claims(view, layers_only)
     settle_masks(found, view)
+    settle_policies(found, view)
     return assemble(found, view, input_names or {}, name)
 
 
@@ -91,6 +94,8 @@ def _walked(
             unclaimed[parse_input(tensor).node] = None
             continue
         best = _best_claim(tensor, by_root.get(node.op, ()), view, masking)
+        if node.op == "Cast":
+            best = _narrowed(tensor, node, by_root, view, masking) or best
         claimed = [best] if best is not None else [] if layers_only else leftover(tensor, view)
         if not claimed:
             unclaimed[node.name] = None
@@ -131,6 +136,23 @@ def _best_claim(
         if not _escapes(claim, tensor, view, masking):
             best = Recognised(codec, claim, tensor)
     return best
+
+
+def _narrowed(
+    tensor: str, cast: Node, by_root: Mapping[str, list[LayerCodec]], view: View, masking: Set[str]
+) -> Recognised | None:
+    """A layer of half precision that computes in float32 and casts in the end."""
+    inner = view.producer(cast.inputs[0])
+    if inner is None or view.dtype(tensor) not in HALF:
+        return None
+    offered = [codec for codec in by_root.get(inner.op, ()) if codec.computes_in_float32]
+    best = _best_claim(view.resolve(cast.inputs[0]), offered, view, masking)
+    if best is None or view.dtype(best.claim.inputs[0]) is not view.dtype(tensor):
+        return None
+    claim = dataclasses.replace(best.claim, nodes=(cast.name, *best.claim.nodes))
+    if _escapes(claim, tensor, view, masking):
+        return None
+    return Recognised(best.codec, claim, tensor)
 
 
 def _escapes(claim: Claim, tensor: str, view: View, masking: Set[str]) -> bool:

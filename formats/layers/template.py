@@ -214,7 +214,7 @@ class Literal(Template):
                 yield so_far
             return
         value = view.scalar(tensor)
-        if value is not None and math.isclose(value, self.value, rel_tol=1e-6):
+        if value is not None and math.isclose(value, self.value, rel_tol=precision(tensor, view)):
             yield so_far
 
 
@@ -367,6 +367,13 @@ def _match_all(
 def _union(templates: tuple[Template, ...]) -> set[str]:
     sets = [template.roots() for template in templates]
     return set().union(*sets) if all(sets) else set()
+
+
+def precision(tensor: str, view: View) -> float:
+    """How far a number that was written may be from what the file holds of it, relatively."""
+    constant = view.constant(tensor)
+    kind = constant.root.dtype.name if constant is not None else ""
+    return {"float16": 1e-3, "bfloat16": 8e-3}.get(kind, 1e-6)
 
 
 def tidy(value: Any) -> Any:

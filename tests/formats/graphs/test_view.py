@@ -11,6 +11,7 @@ from modelfmt import dtypes
 from modelfmt.dtypes import bool_, float32, from_name, int32
 from modelfmt.errors import MismatchError, MissingError
 from modelfmt.graph import AttrValue, Graph, Node, Shape
+from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
 from modelfmt.tensor import Tensor
 
@@ -299,3 +300,55 @@ def test_what_is_known_needs_no_reader() -> None:
     assert view.scalar("n") == 6 and view.scalar("root") == 0.25
     assert view.matrix("rows") == [[1, 2], [1, 2]]
     assert "pair" not in view.consumers and view.consumers["p"] == {"y"}
+
+
+def cast(graph: GraphBuilder, x: str, kind: str) -> str:
+    return graph.op("Cast", x, DstT=dtypes.from_name(kind))
+
+
+def test_a_cast_between_precisions_stands_for_what_it_casts() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (2, 3))
+    half = cast(graph, x, "float16")
+    graph.op("Identity", graph.op("Relu", half), name="y")
+    view = View(graph)
+    assert view.resolve(half) == "x"
+    assert [node.name for node in view.live_casts] == [half]
+
+
+def test_a_weight_computed_with_in_half_precision_is_the_one_that_is_kept() -> None:
+    graph = GraphBuilder()
+    table = graph.const(np.ones((2, 3)), dtypes.float32, "table")
+    half, wide = cast(graph, table, "float16"), cast(graph, table, "float64")
+    for name, tensor in (("a", half), ("b", wide)):
+        graph.op("Relu", tensor, name=name)
+    view = View(graph, outputs=["a", "b"])
+    kept = view.constant(half)
+    assert kept is not None and kept.root.name == "table"
+    assert view.constant(wide) is None
+
+
+def test_a_narrowing_cast_that_another_follows_stays() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (2, 3))
+    half = cast(graph, x, "float16")
+    back = cast(graph, half, "float32")
+    graph.op("Relu", back, name="y")
+    view = View(graph)
+    assert view.resolve(half) == view.resolve(back) == half
+
+
+def test_an_output_keeps_its_precision() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (2, 3))
+    half = cast(graph, graph.op("Relu", x), "float16")
+    graph.op("Identity", half, name="y")
+    assert View(graph).outputs == [half]
+
+
+def test_integers_are_cast_for_good() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.int32, (2, 3))
+    made = cast(graph, x, "float32")
+    graph.op("Relu", made, name="y")
+    assert View(graph).resolve(made) == made

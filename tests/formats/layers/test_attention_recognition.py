@@ -76,6 +76,8 @@ def test_factors_and_axes() -> None:
     assert found is not None
     assert found.axes is None
     assert factor_of(found.constants, view) == 0.5
+    assert is_inverse_root(found.constants, 4, view)
+    assert not is_inverse_root(found.constants, 3, view)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +108,3 @@ def test_masks_in_one() -> None:
     assert found is not None
     assert found.causal
     assert found.masks == [("steps", (("b", 0), ("k", 1)))]
-
-
-def test_the_root_of_a_size() -> None:
-    assert is_inverse_root(0.57735026, 3)
-    assert not is_inverse_root(0.5, 3)
