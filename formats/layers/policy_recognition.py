@@ -29,13 +29,14 @@ def settle_policies(found: Sequence[Recognised], view: View) -> None:
     computed = [_computed(item, view) for item in found]
     if all(kind is None or kind is dtypes.float32 for kind in computed):
         return
-    mixed = any(
-        kind in HALF and _kept_wider(item) for item, kind in zip(found, computed, strict=True)
-    )
+    # What computes in float32 anyway does not tell, nor what has no weights: as the others do.
+    half = [item for item, kind in zip(found, computed, strict=True) if kind in HALF]
+    telling = [item for item in half if item.claim.weights and not item.codec.computes_in_float32]
+    mixed = any(map(_kept_wider, telling or half))
     for item, kind in zip(found, computed, strict=True):
         if kind is None:
             continue
-        wider = _kept_wider(item) or (mixed and not item.claim.weights)
+        wider = _kept_wider(item) if any(item is each for each in telling) else mixed
         name = f"mixed_{kind.name}" if kind in HALF and wider else kind.name
         item.claim = dataclasses.replace(item.claim, config=_with_dtype(item, name))
 

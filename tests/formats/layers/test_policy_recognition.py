@@ -66,10 +66,11 @@ def test_policies(policy: str, major: int) -> None:
         return
     assert (said["a"], said["c"], said["d"]) == (policy, "float32", "float32")
     assert said["b"] == policy
-    for layer in made.layers:
+    for layer in (made.layer("a"), made.layer("c")):
         for name, weight in layer.weights.items():
             assert found.layer(layer.name).weight(name).sha256() == weight.sha256()
             assert found.layer(layer.name).weight(name).dtype is weight.dtype
+    assert found.layer("a").config["activation"] == "relu"
 
 
 def test_no_cast_is_a_layer_of_its_own() -> None:
