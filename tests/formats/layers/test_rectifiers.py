@@ -115,3 +115,15 @@ def test_prelu_however_it_is_spelled(spelling: str) -> None:
         "PReLU", (1, 4) if spelling == "channels" else shape
     )
     assert found.config["shared_axes"] == ([1] if spelling == "channels" else None)
+
+
+def test_a_relu_of_a_prelu_is_two_layers() -> None:
+    """With negative slopes it is a PReLU of others, which is no reason to make one of them."""
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 4))
+    alpha = graph.const(np.array([-1, 0.5, -0.25, 2], "f4"))
+    below = graph.op("Mul", graph.op("Neg", alpha), graph.op("Relu", graph.op("Neg", x)))
+    graph.op("Elu", graph.op("Relu", graph.op("AddV2", graph.op("Relu", x), below)), name="y")
+    found = recognise(View(graph)).layers[1:]
+    assert [layer.class_name for layer in found] == ["PReLU", "Activation", "Activation"]
+    assert found[0].weights["alpha"].numpy().tolist() == [-1, 0.5, -0.25, 2]
