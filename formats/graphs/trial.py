@@ -102,10 +102,10 @@ class _Trial:
         node = self.view.producer(tensor)
         if node is None or node.op not in _OF_SHAPES or parse_input(tensor).port:
             return False
-        if self.view.resolve(node.inputs[0]) in self.values:
-            shape = self.values[self.view.resolve(node.inputs[0])].shape
-        else:
-            shape = self._shape(self.view.resolve(node.inputs[0]))
+        source = self.view.resolve(node.inputs[0])
+        shape = self.values[source].shape if source in self.values else self._shape(source)
+        if shape is None:
+            return False
         if node.op in ("Shape", "Size", "Rank"):
             whole = np.asarray(shape, np.int64)
             made = {"Shape": whole, "Size": whole.prod(), "Rank": np.asarray(len(shape))}[node.op]
@@ -117,15 +117,16 @@ class _Trial:
             self.values[tensor] = fill(shape, self.dtype(tensor))
         return True
 
-    def _shape(self, tensor: str) -> tuple[int, ...]:
+    def _shape(self, tensor: str) -> tuple[int, ...] | None:
+        """The shape of a tensor that is not computed, where it is told."""
         known = self.view.shape(tensor)
         if known is None:
-            raise _Untried
+            return None
         found = []
         for axis, size in enumerate(known):
             told = self.size_of(tensor, axis) if size is None else size
             if told is None:
-                raise _Untried
+                return None
             found.append(told)
         return tuple(found)
 
@@ -299,8 +300,19 @@ _RULES: Mapping[str, Callable[..., Array | list[Array]]] = {
     "Reshape": lambda node, trial, x, shape: x.reshape(shape.tolist()),
     "Transpose": lambda node, trial, x, order: x.transpose(order.tolist()),
     "ExpandDims": _expand,
+    **{op: lambda node, trial, x: _shape_only(node, trial, x) for op in sorted(_OF_SHAPES)},
     "BroadcastTo": lambda node, trial, x, shape: _broadcast(x, shape),
 }  # fmt: skip
+
+
+def _shape_only(node: Node, trial: _Trial, x: Array) -> Array:
+    import numpy as np
+
+    if node.op in ("OnesLike", "ZerosLike"):
+        return np.full_like(x, node.op == "OnesLike")
+    whole = np.asarray(x.shape, np.int32)
+    made = {"Shape": whole, "Size": whole.prod(), "Rank": np.asarray(x.ndim)}[node.op]
+    return np.asarray(made, np.int32)
 
 
 def _broadcast(x: Array, shape: Array) -> Array:

@@ -9,7 +9,8 @@ from modelfmt import dtypes
 from modelfmt.errors import ConversionError
 from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import Derived
+from modelfmt.layers.codec import Claim, Derived
+from modelfmt.layers.embedding_parts import STITCHES, lookup_in_parts
 from modelfmt.layers.quantized import QuantizedCodec, Scheme, as_dtype, dequantized, unpacked
 from modelfmt.layers.quantized_products import Rounding, rounding, with_lora
 from modelfmt.layers.registry import register_layer
@@ -66,6 +67,13 @@ class Embedding(QuantizedCodec):
     also_read: ClassVar[Sequence[Template]] = (
         op("GatherV2", Weight("embeddings"), _IDS, 0), op("Gather", Weight("embeddings"), _IDS),
     )
+
+    def roots(self) -> frozenset[str]:
+        return super().roots() | STITCHES | {"Reshape"} if self.also_read else frozenset()
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """In one table, or in one that stands in parts."""
+        return super().recognise(tensor, graph) or lookup_in_parts(tensor, graph)
 
     def refine(self, match: Match, graph: View) -> Match | None:
         """The table is a matrix, and indices are integers."""

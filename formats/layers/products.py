@@ -23,7 +23,7 @@ from modelfmt.graphs.view import View
 #: Ops that leave the elements as they are: another order of axes, or other axes for the same.
 _LAYOUT = {"Reshape", "Squeeze", "ExpandDims", "Transpose"}
 #: Ops whose other inputs say where things are, and take no part.
-_FIRST = {*_LAYOUT, "StridedSlice", "Tile", "GatherV2"}
+_FIRST = {*_LAYOUT, "StridedSlice", "Tile"}
 _PRODUCTS = {"MatMul", "BatchMatMulV2", "Einsum"}
 
 

@@ -10,6 +10,7 @@ from modelfmt.layers.each_step import dense_of_steps
 from modelfmt.layers.parts import part
 from modelfmt.layers.quantized import QuantizedCodec
 from modelfmt.layers.registry import codec_for, register_layer
+from modelfmt.layers.stepwise import Stepwise, stepwise
 from modelfmt.layers.writer import write_layers
 from modelfmt.network import Layer, Network
 
@@ -29,12 +30,12 @@ class TimeDistributed(LayerCodec):
     class_name = "TimeDistributed"
     wraps = ("layer",)
     supports_masking = True
-    root_ops = frozenset({"Reshape"})
+    root_ops = frozenset({"Reshape", "Transpose", "Pack"})
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         found = dense_of_steps(tensor, graph)
         if found is None:
-            return None
+            return _of_any_layer(stepwise(tensor, graph))
         config = {
             "layer": {
                 "module": LayerCodec.module, "class_name": "Dense",
@@ -151,6 +152,18 @@ def _step_by_step(inner: Layer | Network, x: str, graph: GraphBuilder) -> list[s
         with graph.scope(f"{inner.name}_{k}" if k else inner.name):
             made.append(_applied(inner, step, graph)[0])
     return [graph.op("Pack", *each, axis=1) for each in zip(*made, strict=True)]
+
+
+def _of_any_layer(found: Stepwise | None) -> Claim | None:
+    if found is None:
+        return None
+    name = found.codec.class_name
+    inner = {
+        "module": found.codec.module, "class_name": name,
+        "config": {"name": name.lower(), **found.config}, "registered_name": None,
+    }  # fmt: skip
+    weights = {f"layer/{key}": weight for key, weight in found.weights.items()}
+    return Claim((found.x,), {"layer": inner}, weights, found.nodes)
 
 
 def _joined(x: str, graph: GraphBuilder) -> str:
