@@ -77,14 +77,14 @@ class ZeroPadding(_Sides):
 
     key = "padding"
     config = {"padding": 1, "data_format": "channels_last"}
-    root_ops = frozenset({"Pad"})
+    root_ops = frozenset({"Pad", "PadV2"})
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         return [graph.op("Pad", inputs[0], self.sides(layer))]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         node = graph.producer(tensor)
-        if node is None:
+        if node is None or (node.op == "PadV2" and graph.scalar(node.inputs[2]) != 0):
             return None
         known = graph.matrix(node.inputs[1])
         if known is None:

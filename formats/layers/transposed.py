@@ -148,6 +148,9 @@ class TransposedConvolution(ConvolutionCodec):
 
     # -- recognising --------------------------------------------------------------------------
 
+    def roots(self) -> frozenset[str]:
+        return super().roots() | {f"Conv{max(self.rank, 2)}D"}
+
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         return super().recognise(tensor, graph) or self._turned(tensor, graph)
 

@@ -51,3 +51,10 @@ def test_the_inference_form_turns_channels_last(single: Any) -> None:
     network = single("AdaptiveMaxPooling3D", config, [(None, 2, 6, 6, 6)])
     names = [form.class_name for form in inference_form(network)]
     assert names == ["Permute", "AdaptiveMaxPooling3D", "Permute"]
+
+
+@pytest.mark.parametrize("kind", ["Max", "Average"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 6, 9])
+def test_what_is_written_is_recognised(law: Any, kind: str, rank: int, size: int) -> None:
+    law(f"Adaptive{kind}Pooling{rank}D", {"output_size": size}, [(None, *[6] * rank, 2)])

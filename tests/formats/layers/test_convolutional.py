@@ -183,3 +183,22 @@ def test_over_one_axis_as_tensorflow_spells_it(place: int, blocked: bool) -> Non
     wanted = ([2], "same") if blocked else ([1], "valid")
     assert layer.class_name == "Conv1D"
     assert (layer.config["dilation_rate"], layer.config["padding"]) == wanted
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("groups", [2, 4])
+@pytest.mark.parametrize("rate", [1, 2])
+def test_groups_are_recognised(law: Any, rank: int, padding: str, groups: int, rate: int) -> None:
+    config = {"padding": padding, "groups": groups, "dilation_rate": rate}
+    kernel = (*[3] * rank, 4 // groups, 8)
+    (form,) = law(f"Conv{rank}D", config, [(None, *[9] * rank, 4)], kernel=kernel, bias=(8,))
+    assert form.config["groups"] == groups
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("rate", [1, 2])
+def test_causal_ones_are_recognised(law: Any, groups: int, rate: int) -> None:
+    config = {"padding": "causal", "groups": groups, "dilation_rate": rate}
+    (form,) = law("Conv1D", config, [(None, None, 4)], kernel=(3, 4 // groups, 6), bias=(6,))
+    assert form.config["padding"] == "causal"

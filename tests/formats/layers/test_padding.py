@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from modelfmt.dtypes import float32
 from modelfmt.errors import ConversionError, MismatchError
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers import write_network
+from modelfmt.graphs.view import View
+from modelfmt.layers import recognise, write_network
 
 SIDES: list[tuple[int, Any, list[int]]] = [
     (1, 1, [2]), (1, (1, 2), [3]), (1, (0, 2), [2]),
@@ -57,3 +59,35 @@ def test_sides_for_another_count_of_axes_are_named(single: Any) -> None:
     network = single("ZeroPadding3D", {"padding": (1, 2)}, [(None, 9, 9, 9, 2)])
     with pytest.raises(ConversionError, match="two sides for each spatial axis"):
         write_network(network, GraphBuilder())
+
+
+@pytest.mark.parametrize("name", ["ZeroPadding", "Cropping"])
+@pytest.mark.parametrize(("rank", "sides", "_"), SIDES)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_written_is_recognised(
+    law: Any, name: str, rank: int, sides: Any, _: Any, first: bool, known: bool
+) -> None:
+    key = "padding" if name == "ZeroPadding" else "cropping"
+    config = {key: sides, "data_format": f"channels_{'first' if first else 'last'}"}
+    shape = shapes(rank, first)
+    shape = shape if known else tuple(None if size == 9 else size for size in shape)
+    law(f"{name}{rank}D", config, [shape])
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(0.0, ["ZeroPadding1D"]), (1.0, ["Pad"])])
+def test_only_zeros_are_a_layer(value: float, wanted: list[str]) -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, 9, 2))
+    graph.op("PadV2", x, [[0, 0], [1, 2], [0, 0]], value, name="out")
+    found = recognise(View(graph)).layers[1:]
+    assert [layer.class_name for layer in found] == wanted
+
+
+def test_parts_of_any_spelling_are_cropped() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, (None, None, 7, 2))
+    graph.op("Slice", x, [0, 0, 2, 0], [-1, -1, 4, -1], name="out")
+    (layer,) = recognise(View(graph)).layers[1:]
+    assert layer.class_name == "Cropping2D"
+    assert layer.config["cropping"] == [[0, 0], [2, 1]]

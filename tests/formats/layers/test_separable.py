@@ -82,3 +82,22 @@ def test_the_weights_tell_the_config(single: Any) -> None:
     assert config["kernel_size"] == [3, 3]
     names = [form.class_name for form in inference_form(network)]
     assert names == ["Permute", "SeparableConv2D", "Permute"]
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("kind", ["Depthwise", "Separable"])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("strides", "rate"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_written_is_recognised(
+    law: Any, rank: int, kind: str, padding: str, strides: int, rate: int, known: bool
+) -> None:
+    config = {"padding": padding, "strides": strides, "dilation_rate": rate}
+    each = (*[3] * rank, 4, 2)
+    kernels: dict[str, tuple[int, ...]] = {"kernel": each, "bias": (8,)}
+    if kind == "Separable":
+        mixing = (*[1] * rank, 8, 5)
+        kernels = {"depthwise_kernel": each, "pointwise_kernel": mixing, "bias": (5,)}
+    shape = (None, *[9 if known else None] * rank, 4)
+    (form,) = law(f"{kind}Conv{rank}D", config, [shape], **kernels)
+    assert form.class_name == f"{kind}Conv{rank}D"

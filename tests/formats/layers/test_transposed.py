@@ -94,3 +94,30 @@ def test_the_weights_tell_the_config(single: Any) -> None:
     assert (config["filters"], config["kernel_size"]) == (5, [3, 4])
     names = [form.class_name for form in inference_form(network)]
     assert names == ["Conv2DTranspose", "Activation"]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("size", "strides"), [(2, 1), (3, 2), (2, 3)])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("added", [None, 1])
+def test_what_is_written_is_recognised(
+    law: Any, rank: int, padding: str, size: int, strides: int, known: bool, added: int | None
+) -> None:
+    config = {"padding": padding, "strides": strides, "output_padding": added}
+    if added is not None and strides == 1:
+        return
+    shape = (None, *[6 if known else None] * rank, 4)
+    kernel = (*[size] * rank, 3, 4)
+    (form,) = law(f"Conv{rank}DTranspose", config, [shape], kernel=kernel, bias=(3,))
+    assert form.class_name == f"Conv{rank}DTranspose"
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_dilated_ones_are_recognised(law: Any, rank: int, padding: str, size: int) -> None:
+    config = {"padding": padding, "dilation_rate": 2, "use_bias": False}
+    (form,) = law(f"Conv{rank}DTranspose", config, [(None, *[6] * rank, 4)],
+                  kernel=(*[size] * rank, 3, 4))  # fmt: skip
+    assert form.config["dilation_rate"] == [2] * rank

@@ -62,3 +62,12 @@ def test_an_interpolation_keeps_the_dtype(single: Any) -> None:
 def test_a_factor_of_one_is_nothing(single: Any) -> None:
     _, graph = written(single("UpSampling1D", {"size": 1}, [(None, 4, 2)]))
     assert [node.op for node in graph.values()] == ["Placeholder", "Identity"]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("size", [2, 3])
+def test_what_is_written_is_recognised(law: Any, rank: int, known: bool, size: int) -> None:
+    (form,) = law(f"UpSampling{rank}D", {"size": size}, [(None, *[4 if known else None] * rank, 3)])
+    assert form.class_name == f"UpSampling{rank}D"
+    assert form.config["size"] == (size if rank == 1 else [size] * rank)
