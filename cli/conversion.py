@@ -130,7 +130,7 @@ def upgrade(
 @commands.command()
 def verify(
     a: Annotated[str, typer.Argument(help="A model file.")],
-    b: Annotated[str, typer.Argument(help="The file that should compute the same.")],
+    b: Annotated[str, typer.Argument(help="What should compute the same, or recorded .npz.")],
     inputs: Annotated[
         Optional[str], typer.Option(metavar="FILE.npz", help="Inputs by name; else random.")  # noqa: UP045
     ] = None,
@@ -138,15 +138,24 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0,
     rtol: Annotated[float, typer.Option(help="Tolerance relative to the largest output.")] = 1e-4,
     atol: Annotated[float, typer.Option(help="Absolute tolerance.")] = 1e-5,
+    custom_keras: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="FILE.py", help="Runs a file with Keras classes that they need."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Run two model files in TensorFlow or Keras, on equal inputs; exit status 1 if they differ."""
+    """Run model files in TensorFlow or Keras, on equal inputs; exit status 1 if they differ.
+
+    B is another model file, or an .npz of recorded inputs (in_NAME) and outputs (out_NAME). Where
+    two Keras files differ, the first layer that does is named.
+    """
     outcome = guarded(
         debug,
         lambda: modelfmt.verify(
-            a, b, inputs=inputs, samples=samples, seed=seed, rtol=rtol, atol=atol
+            a, b, inputs=inputs, samples=samples, seed=seed, rtol=rtol, atol=atol,
+            custom=custom_keras or (),
         ),
     )
     if as_json:

@@ -115,4 +115,9 @@ def render_verification(outcome: Any) -> str:
          "agrees" if o.agrees else "DIFFERS"]
         for o in outcome.outputs
     ]
-    return "\n".join(table(rows, indent=""))
+    lines = list(table(rows, indent=""))
+    if (first := outcome.first_divergence) is not None:
+        lines.append(
+            f"first layer that differs: {first.name_a}, max |a - b| {first.max_difference:.3g}"
+        )
+    return "\n".join(lines)

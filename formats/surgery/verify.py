@@ -1,7 +1,9 @@
-"""verify: two model files run in the real framework, on the same inputs, and compared.
+"""verify: model files run in the real frameworks on the same inputs, and compared.
 
-The only module that needs TensorFlow. It is imported in a child process, one for each file:
-Keras 2 and Keras 3 do not share a process, and a crash of theirs is no crash of ours.
+One file beside another, or beside the outputs that were recorded of it (an .npz of ``in_NAME`` and
+``out_NAME``). Each runs in a child process of its own, in TensorFlow, Keras 3 or Keras 2
+(verify_child.py). Where the outputs of two Keras files differ, their layers are compared as well,
+in order, to find the first that does.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelfmt.errors import MismatchError, ModelFormatError, UnsupportedError, Where
 from modelfmt.surgery.describe import Report
 from modelfmt.surgery.dump import dump
+from modelfmt.surgery.opening import open as open_container
+from modelfmt.surgery.verify_child import LAYER
+from modelfmt.surgery.verify_inputs import fitted, limits_of, random_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +31,7 @@ if TYPE_CHECKING:
     Arrays = dict[str, npt.NDArray[Any]]
 
 _TIMEOUT = 600
-#: What stands for an unknown size that is not the batch.
-_UNKNOWN_SIZE = 8
+_RUN = ("graphdef", "metagraph", "savedmodel", "keras-h5", "keras")
 
 
 class FrameworkError(ModelFormatError):
@@ -47,105 +51,113 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """The outcome of ``verify``."""
+    """The outcome of ``verify``; ``layers`` where the outputs of two Keras files differ."""
 
     outputs: list[Comparison]
+    layers: list[Comparison] = dataclasses.field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
         return all(output.agrees for output in self.outputs)
+
+    @property
+    def first_divergence(self) -> Comparison | None:
+        """The first layer, in the model's order, that yields something else."""
+        return next((layer for layer in self.layers if not layer.agrees), None)
 
 
 def verify(
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
     *,
-    inputs: str | None = None,
+    inputs: str | os.PathLike[str] | None = None,
     samples: int = 2,
     seed: int = 0,
     rtol: float = 1e-4,
     atol: float = 1e-5,
+    custom: Sequence[str | os.PathLike[str]] = (),
 ) -> Verification:
     """Run both files in TensorFlow or Keras and compare their outputs.
 
     Args:
-        a, b: files of kind graphdef, keras-h5 or keras.
+        a: a model file: graphdef, metagraph, savedmodel, keras-h5 or keras.
+        b: another one; or an .npz of recorded inputs (``in_NAME``) and outputs (``out_NAME``).
         inputs: an .npz with an array per input of ``a``, by name; drawn at random where left out.
         samples: the batch size of random inputs.
-        seed: for the random inputs; standard normal, or small non-negative integers.
+        seed: for the random inputs; see verify_inputs.py.
         rtol, atol: outputs agree where |a - b| <= atol + rtol * max|a|.
+        custom: Python files with the Keras classes that the models need; they are run.
 
     Raises:
         FrameworkError: TensorFlow is missing, or refuses a file.
         MismatchError: the files have other inputs, or another number of outputs.
+        UnsupportedError: a file that holds no model to run.
     """
-    import numpy as np
-
     a, b = os.fspath(a), os.fspath(b)
-    reports = [dump(path) for path in (a, b)]
-    if inputs is None:
-        feeds = _random_inputs(reports[0], samples, seed)
-    else:
-        with np.load(inputs, allow_pickle=False) as stored:
-            feeds = {name: stored[name] for name in stored.files}
-    got_a = _run(reports[0], feeds)
-    got_b = _run(reports[1], _renamed(feeds, reports[1]))
-    return Verification(_compare(got_a, got_b, rtol, atol))
+    files = [os.path.abspath(file) for file in custom]
+    if b.endswith(".npz"):
+        feeds, wanted = _recorded(b)
+        report = _reported(a)
+        got = _run(report, fitted(feeds, report), files)
+        return Verification(_compare(wanted, got, rtol, atol))
+    one, two = _reported(a), _reported(b)
+    feeds = _given(inputs) if inputs else random_inputs(one, samples, seed, _limits(a, b))
+    others = fitted(feeds, two)
+    outcome = Verification(_compare(_run(one, feeds, files), _run(two, others, files), rtol, atol))
+    if outcome.agrees or not {one["kind"], two["kind"]} <= {"keras-h5", "keras"}:
+        return outcome
+    yields = [
+        {k.removeprefix(LAYER): v for k, v in _run(r, f, files, layers=True).items()
+         if k.startswith(LAYER)}
+        for r, f in ((one, feeds), (two, others))
+    ]  # fmt: skip
+    return Verification(outcome.outputs, _compare_layers(*yields, rtol, atol))
 
 
-def _random_inputs(report: Report, samples: int, seed: int) -> Arrays:
+def _reported(path: str) -> Report:
+    report = dump(path)
+    if report["kind"] not in _RUN:
+        raise UnsupportedError(
+            f"a {report['kind']} file holds no model to run", where=Where(path),
+            expected=f"one of {', '.join(_RUN)}",
+        )
+    return report
+
+
+def _limits(a: str, b: str) -> dict[str, Any]:
+    with open_container(b) as two:
+        found = limits_of(two)
+    with open_container(a) as one:
+        return found | limits_of(one)
+
+
+def _given(path: str | os.PathLike[str]) -> Arrays:
     import numpy as np
 
-    rng = np.random.default_rng(seed)
-    feeds: Arrays = {}
-    for row in report["inputs"]:
-        if row["shape"] is None:
-            raise UnsupportedError(
-                f'input "{row["name"]}" has no known shape', where=Where(report["path"]),
-                hint="Pass --inputs FILE.npz.",
-            )
-        shape = [_UNKNOWN_SIZE if size is None else size for size in row["shape"]]
-        if row["shape"] and row["shape"][0] is None:
-            shape[0] = samples
-        dtype = np.dtype(row["dtype"] or "float32")
-        drawn = rng.integers(0, 2, shape) if dtype.kind in "iub" else rng.standard_normal(shape)
-        feeds[row["name"]] = np.asarray(drawn).astype(dtype)
-    return feeds
+    with np.load(path, allow_pickle=False) as stored:
+        return {name.removeprefix("in_"): stored[name] for name in stored.files
+                if not name.startswith("out_")}  # fmt: skip
 
 
-def _renamed(feeds: Arrays, report: Report) -> Arrays:
-    """The same arrays under another file's input names: by name, else by shape in order."""
-    names = [row["name"] for row in report["inputs"]]
-    if set(names) == set(feeds):
-        return {name: feeds[name] for name in names}
-    left, found = dict(feeds), {}
-    for row in report["inputs"]:
-        for key, array in left.items():
-            if _fits(array, row["shape"]):
-                found[row["name"]] = left.pop(key)
-                break
-    if len(found) != len(names) or left:
-        raise MismatchError(
-            "the files have other inputs", where=Where(report["path"]),
-            expected={name: list(array.shape) for name, array in feeds.items()}, found=names,
-        )
-    return found
+def _recorded(path: str) -> tuple[Arrays, Arrays]:
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as stored:
+        outputs = {n.removeprefix("out_"): stored[n] for n in stored.files if n[:4] == "out_"}
+        inputs = {n.removeprefix("in_"): stored[n] for n in stored.files if n[:3] == "in_"}
+    if not outputs:
+        raise MismatchError("no recorded outputs", where=Where(path), expected="out_NAME arrays")
+    return inputs, outputs
 
 
-def _fits(array: npt.NDArray[Any], shape: list[int | None] | None) -> bool:
-    return shape is None or (
-        len(shape) == array.ndim
-        and all(s is None or s == d for s, d in zip(shape, array.shape, strict=True))
-    )
-
-
-def _run(report: Report, feeds: Arrays) -> Arrays:
+def _run(
+    report: Report, feeds: Arrays, custom: Sequence[str] = (), *, layers: bool = False
+) -> Arrays:
     """The outputs of one file, from a child process; in the model's order."""
     import numpy as np
 
-    legacy = report["kind"] == "keras-h5" and not str(
-        report["versions"].get("keras_version", "2")
-    ).startswith("3")
+    version = str(report["versions"].get("keras_version", "2"))
+    legacy = report["kind"] in ("keras-h5", "keras") and not version.startswith("3")
     env = {
         **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
         # Its kernels drift past the tolerance on some graphs.
@@ -157,10 +169,12 @@ def _run(report: Report, feeds: Arrays) -> Arrays:
         np.savez(fed, allow_pickle=False, **feeds)
         task = {
             "path": os.path.abspath(report["path"]), "kind": report["kind"], "legacy": legacy,
-            "inputs": fed, "outputs": made,
-            "fetch": [row["name"] for row in report["outputs"]],
+            "inputs": fed, "outputs": made, "layers": layers, "custom": list(custom),
+            "feed": {row["name"]: row.get("tensor", row["name"]) for row in report["inputs"]},
+            "fetch": [[row["name"], row.get("tensor", row["name"])] for row in report["outputs"]],
+            "signature": _signature(report),
         }
-        command = [sys.executable, "-m", "modelfmt.surgery.verify", json.dumps(task)]
+        command = [sys.executable, "-m", "modelfmt.surgery.verify_child", json.dumps(task)]
         try:
             done = subprocess.run(
                 command, env=env, capture_output=True, text=True, timeout=_TIMEOUT, check=False
@@ -178,6 +192,14 @@ def _run(report: Report, feeds: Arrays) -> Arrays:
             return {name: stored[name] for name in stored.files}
 
 
+def _signature(report: Report) -> str | None:
+    """The signature that ``dump`` reports the inputs and outputs of."""
+    keys = [key for key in report.get("signatures") or () if not key.startswith("__")]
+    if not keys:
+        return None
+    return "serving_default" if "serving_default" in keys else keys[0]
+
+
 def _compare(a: Arrays, b: Arrays, rtol: float, atol: float) -> list[Comparison]:
     if len(a) != len(b):
         raise MismatchError(
@@ -185,6 +207,16 @@ def _compare(a: Arrays, b: Arrays, rtol: float, atol: float) -> list[Comparison]
         )
     names_b = list(a) if set(a) == set(b) else list(b)
     return [_compare_one(x, y, a[x], b[y], rtol, atol) for x, y in zip(a, names_b, strict=True)]
+
+
+def _compare_layers(a: Arrays, b: Arrays, rtol: float, atol: float) -> list[Comparison]:
+    """Layers of one name, or in order where there are as many; of those with equal shapes."""
+    pairs = [(x, x) for x in a if x in b]
+    if len(pairs) < len(a) == len(b):
+        pairs = list(zip(a, b, strict=True))
+    return [
+        _compare_one(x, y, a[x], b[y], rtol, atol) for x, y in pairs if a[x].shape == b[y].shape
+    ]
 
 
 def _compare_one(
@@ -201,63 +233,12 @@ def _compare_one(
         raise MismatchError(
             f'output "{name_a}" has another shape', expected=list(a.shape), found=list(b.shape)
         )
+    if a.dtype.kind in "SUO" or b.dtype.kind in "SUO":
+        differing = float((a.astype(str) != b.astype(str)).sum())
+        return Comparison(name_a, name_b, differing, 0.0, differing == 0)
     wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
     largest = float(np.abs(np.nan_to_num(wide_a)).max(initial=0))
     difference = float(np.abs(np.nan_to_num(wide_a) - np.nan_to_num(wide_b)).max(initial=0))
     same_nans = bool((np.isnan(wide_a) == np.isnan(wide_b)).all())
     agrees = same_nans and difference <= atol + rtol * largest
     return Comparison(name_a, name_b, difference, largest, agrees)
-
-
-# -- the child process ----------------------------------------------------------------------------
-
-
-def _child(task: Mapping[str, Any]) -> None:
-    import numpy as np
-
-    with np.load(task["inputs"], allow_pickle=False) as stored:
-        feeds = {name: stored[name] for name in stored.files}
-    run = _child_graph if task["kind"] == "graphdef" else _child_keras
-    np.savez(task["outputs"], allow_pickle=False, **run(task, feeds))
-
-
-def _child_graph(task: Mapping[str, Any], feeds: Arrays) -> Arrays:
-    import tensorflow as tf
-
-    definition = tf.compat.v1.GraphDef()
-    with open(task["path"], "rb") as file:
-        data = file.read()
-    if task["path"].endswith(".pbtxt"):
-        from google.protobuf import text_format
-
-        text_format.Parse(data.decode(), definition)
-    else:
-        definition.ParseFromString(data)
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(definition, name="")
-    with tf.compat.v1.Session(graph=graph) as session:
-        fetched = [f"{name}:0" if ":" not in name else name for name in task["fetch"]]
-        got = session.run(fetched, {f"{name}:0": array for name, array in feeds.items()})
-    return dict(zip(task["fetch"], got, strict=True))
-
-
-def _child_keras(task: Mapping[str, Any], feeds: Arrays) -> Arrays:
-    import numpy as np
-
-    if task["legacy"]:
-        import tf_keras as keras
-    else:
-        import keras
-    model = keras.models.load_model(task["path"], compile=False)
-    arguments = [feeds[name] for name in feeds]
-    got = model(arguments[0] if len(arguments) == 1 else arguments, training=False)
-    flat = got.values() if isinstance(got, dict) else got
-    outputs = list(flat) if isinstance(flat, list | tuple) else [flat]
-    return {
-        name: np.asarray(value) for name, value in zip(task["fetch"], outputs, strict=True)
-    }
-
-
-if __name__ == "__main__":
-    _child(json.loads(sys.argv[1]))

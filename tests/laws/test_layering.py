@@ -84,11 +84,11 @@ DOORS = {
     "tomli": {"modelfmt.surgery.transplant_map"},  # tomllib of Python 3.10
     "typer": {"modelfmt.cli"},
     "rich": {"modelfmt.cli"},
-    "tensorflow": {"modelfmt.surgery.verify"},
-    "keras": {"modelfmt.surgery.verify"},
-    "tf_keras": {"modelfmt.surgery.verify"},
+    "tensorflow": {"modelfmt.surgery.verify_child"},
+    "keras": {"modelfmt.surgery.verify_child"},
+    "tf_keras": {"modelfmt.surgery.verify_child"},
     # verify's child parses text for TensorFlow's own GraphDef class, not for ours.
-    "google": {"modelfmt.proto", "modelfmt.surgery.verify"},
+    "google": {"modelfmt.proto", "modelfmt.surgery.verify_child"},
 }
 STANDARD = {"numpy"}
 
@@ -184,7 +184,7 @@ def test_layers_open_no_file() -> None:
 
 def test_the_walk_sees_imports_within_functions() -> None:
     """Else the rules above hold of nothing."""
-    assert "tensorflow" in THEIRS["modelfmt.surgery.verify"]
+    assert "tensorflow" in THEIRS["modelfmt.surgery.verify_child"]
     assert "modelfmt.tf.graphdef" in OURS["modelfmt.surgery.opening"]
     assert {"zipfile"} <= THEIRS["modelfmt.storage.archive"]
     assert len(SOURCES) > 50

@@ -1,4 +1,4 @@
-"""verify: two files run in the real framework."""
+"""verify: model files run in the real frameworks, beside each other or beside a recording."""
 
 from __future__ import annotations
 
@@ -18,48 +18,6 @@ from modelfmt.surgery.verify import FrameworkError, verify
 from modelfmt.tf.graphdef import write_graphdef
 
 GOLDEN = Path(__file__).parents[3] / "golden"
-
-
-def row(name: str, shape: Any, dtype: str = "float32") -> dict[str, Any]:
-    return {"name": name, "dtype": dtype, "shape": shape}
-
-
-# -- without a framework --------------------------------------------------------------------------
-
-
-def test_random_inputs_have_the_shapes_and_types_asked_for() -> None:
-    inputs = [row("x", [None, 3, None]), row("i", [2], "int64"), row("b", [None], "bool"),
-              row("s", [], "float64")]  # fmt: skip
-    feeds = verifying._random_inputs({"inputs": inputs, "path": "a"}, 5, 0)
-    assert {k: (v.shape, v.dtype.name) for k, v in feeds.items()} == {
-        "x": ((5, 3, 8), "float32"), "i": ((2,), "int64"), "b": ((5,), "bool"),
-        "s": ((), "float64"),
-    }  # fmt: skip
-    again = verifying._random_inputs({"inputs": inputs, "path": "a"}, 5, 0)
-    other = verifying._random_inputs({"inputs": inputs, "path": "a"}, 5, 1)
-    assert (again["x"] == feeds["x"]).all() and (other["x"] != feeds["x"]).any()
-
-
-def test_an_input_of_unknown_rank_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r'input "x" has no known shape.*--inputs'):
-        verifying._random_inputs({"inputs": [row("x", None)], "path": "a"}, 2, 0)
-
-
-def test_inputs_go_by_name_else_by_shape() -> None:
-    feeds: Any = {"a": np.zeros((2, 3)), "b": np.zeros((2, 4))}
-    same = verifying._renamed(feeds, {"inputs": [row("b", [None, 4]), row("a", [None, 3])]})
-    assert list(same) == ["b", "a"] and same["a"] is feeds["a"]
-    other = verifying._renamed(feeds, {"inputs": [row("y", [None, 4]), row("x", [None, 3])]})
-    assert other["y"] is feeds["b"] and other["x"] is feeds["a"]
-
-
-@pytest.mark.parametrize(
-    "inputs", [[row("y", [None, 9])], [row("y", [None, 3])], [row("y", [3])], []]
-)
-def test_other_inputs_are_refused(inputs: Any) -> None:
-    feeds: Any = {"a": np.zeros((2, 3)), "b": np.zeros((2, 4))}
-    with pytest.raises(MismatchError, match="other inputs"):
-        verifying._renamed(feeds, {"inputs": inputs, "path": "p"})
 
 
 @pytest.mark.parametrize(
@@ -159,3 +117,55 @@ def test_a_file_that_the_framework_refuses(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"\x12\x03Mul", b"\x12\x03Mux"))
     with pytest.raises(FrameworkError, match="cannot run it"):
         verify(path, path)
+
+
+def recorded(path: Path, factor: float) -> Path:
+    x = np.array([[1, 2, 3]], "f4")
+    np.savez(path, in_x=x, out_y=x * np.float32(factor))
+    return path
+
+
+@pytest.mark.oracle
+def test_beside_a_recording(tmp_path: Path) -> None:
+    path = graph(tmp_path / "a.pb", 2.0)
+    assert verify(path, recorded(tmp_path / "io.npz", 2.0)).agrees
+    assert not verify(path, recorded(tmp_path / "io.npz", 2.1)).agrees
+
+
+def test_a_recording_without_outputs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "io.npz", in_x=np.zeros(3))
+    with pytest.raises(MismatchError, match="no recorded outputs; expected out_NAME"):
+        verify(graph(tmp_path / "a.pb", 1.0), tmp_path / "io.npz")
+
+
+def test_weights_alone_are_no_model(tmp_path: Path) -> None:
+    path = GOLDEN / "checkpoint/tfkeras-tf2.12.1-linear_regression/weights"
+    with pytest.raises(UnsupportedError, match="a checkpoint file holds no model to run"):
+        verify(path, path)
+
+
+@pytest.mark.oracle
+def test_every_kind_runs(tmp_path: Path) -> None:
+    source = GOLDEN / "keras-h5/tfkeras-tf2.3.4-cnn/model.h5"
+    for out in ("m.meta", "m.keras", "saved", "m.pb"):
+        modelfmt.convert(source, tmp_path / out, to="savedmodel" if out == "saved" else None)
+        assert verify(source, tmp_path / out).agrees
+
+
+@pytest.mark.oracle
+def test_the_first_layer_that_differs(tmp_path: Path) -> None:
+    source = GOLDEN / "keras-h5/tfkeras-tf2.3.4-cnn/model.h5"
+    with modelfmt.open(source) as file:
+        names = [name for name in file.tensors if "bn_b" in name and "gamma" in name]
+        file.tensors[names[0]] = file.tensors[names[0]].numpy() * np.float32(3)
+        file.save(tmp_path / "changed.h5")
+    outcome = verify(source, tmp_path / "changed.h5")
+    first = outcome.first_divergence
+    assert not outcome.agrees and first is not None and first.name_a.startswith("bn_b")
+    assert all(layer.agrees for layer in outcome.layers[: outcome.layers.index(first)])
+
+
+def test_texts_are_compared_as_such() -> None:
+    one, two = {"y": np.array(["a", "b"])}, {"y": np.array(["a", "c"])}
+    (found,) = verifying._compare(one, two, 0, 0)
+    assert not found.agrees and found.max_difference == 1
