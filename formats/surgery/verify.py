@@ -106,12 +106,8 @@ def verify(
     outcome = Verification(_compare(_run(one, feeds, files), _run(two, others, files), rtol, atol))
     if outcome.agrees or not {one["kind"], two["kind"]} <= {"keras-h5", "keras"}:
         return outcome
-    yields = [
-        {k.removeprefix(LAYER): v for k, v in _run(r, f, files, layers=True).items()
-         if k.startswith(LAYER)}
-        for r, f in ((one, feeds), (two, others))
-    ]  # fmt: skip
-    return Verification(outcome.outputs, _compare_layers(*yields, rtol, atol))
+    left, right = _layers(one, feeds, files), _layers(two, others, files)
+    return Verification(outcome.outputs, _compare_layers(left, right, rtol, atol))
 
 
 def _reported(path: str) -> Report:
@@ -190,6 +186,12 @@ def _run(
             )
         with np.load(made, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
+
+
+def _layers(report: Report, feeds: Arrays, custom: Sequence[str]) -> Arrays:
+    """What each layer of a Keras file yields, by its name."""
+    found = _run(report, feeds, custom, layers=True).items()
+    return {name.removeprefix(LAYER): value for name, value in found if name.startswith(LAYER)}
 
 
 def _signature(report: Report) -> str | None:

@@ -129,9 +129,10 @@ def _of_graph(container: Container) -> dict[str, Any]:
     for node in view.live.values():
         if node.op in _TABLES:
             table, picks = _TABLES[node.op]
-            shape = view.shape(node.inputs[table])
-            for name in _sources(node.inputs[picks], view) if shape and shape[0] else ():
-                found[name] = min(found.get(name, shape[0]), shape[0])  # type: ignore[index, type-var]
+            rows = (view.shape(node.inputs[table]) or (None,))[0]
+            if rows is not None:
+                for name in _sources(node.inputs[picks], view):
+                    found[name] = min(found.get(name, rows), rows)
     return found
 
 
