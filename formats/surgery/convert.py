@@ -146,6 +146,11 @@ def convert(
         else:
             network = network_of(container, inputs, outputs, signature)
             notes = carry_training(container, network, kind, keras, strip)
+            if kind in _OF_GRAPHS and (remembering := _stateful(network)):
+                notes.append(
+                    f"starts from zeros at every call, a graph having no memory of the last one: "
+                    f"{', '.join(remembering)}"
+                )
             if target.keras == 3 or not layered:
                 put_batch_first(network)
             _write_network_to(target, network)
@@ -156,6 +161,20 @@ def convert(
             source, container.kind, destination, kind, layers=layers, weights=len(tensors),
             weight_bytes=sum(tensor.nbytes for tensor in tensors), notes=tuple(notes),
         )
+
+
+def _stateful(network: Network) -> list[str]:
+    """The layers that keep their state from one call to the next, wrapped ones by their wrapper."""
+    found = []
+    for layer in network.walk():
+        configs = [layer.config]
+        for config in configs:
+            held = [config.get(key) for key in ("layer", "backward_layer")]
+            configs += [h["config"] for h in held if isinstance(h, dict) and "config" in h]
+        if any(isinstance(c, dict) and c.get("stateful") is True for c in configs):
+            found.append(layer.name)
+        found += [name for model in layer.models.values() for name in _stateful(model)]
+    return found
 
 
 class _Ends(NamedTuple):

@@ -10,9 +10,12 @@ import pytest
 
 import modelfmt
 from modelfmt.errors import ConversionError, ModelFormatError, UnrecognisedGraphError
-from modelfmt.network import Network
+from modelfmt.keras.archive import write_archive_model
+from modelfmt.layers import infer_specs
+from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.storage.files import OutputExistsError
 from modelfmt.surgery.convert import Conversion, UsageError, convert, kind_of_output, network_of
+from modelfmt.tensor import Tensor
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 GRAPH = GOLDEN / "graphdef/keras2.1.2-tf1.4.1-cnn/model.pb"
@@ -204,3 +207,29 @@ def test_a_savedmodel_for_keras_2_states_layers_of_any_source(
     assert weights(tmp_path / "m").keys() == weights(source).keys()
     convert(source, tmp_path / "plain")
     assert not (tmp_path / "plain/keras_metadata.pb").exists()
+
+
+def recurrent(**config: Any) -> Network:
+    """x -> Bidirectional(SimpleRNN), as a file states it."""
+    shapes = {"kernel": (3, 2), "recurrent_kernel": (2, 2), "bias": (2,)}
+    weights = {
+        f"{way}/{name}": Tensor.from_numpy(name, np.ones(shape, "f4"))
+        for way in ("forward_layer", "backward_layer")
+        for name, shape in shapes.items()
+    }
+    inner = {"class_name": "SimpleRNN", "config": {"units": 2, **config}}
+    layers = [
+        Layer("InputLayer", "x", {"batch_shape": [2, 4, 3], "dtype": "float32"}),
+        Layer("Bidirectional", "both", {"layer": inner}, weights, calls=[Call([Ref("x")])]),
+    ]
+    network = Network("m", layers=layers, inputs=[Ref("x")], outputs=[Ref("both")])
+    infer_specs(network)
+    return network
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+def test_what_forgets_its_state_is_told(tmp_path: Path, stateful: bool) -> None:
+    write_archive_model(recurrent(stateful=stateful), str(tmp_path / "m.keras"))
+    notes = convert(tmp_path / "m.keras", tmp_path / "m.pb").notes
+    assert [note.endswith(": both") for note in notes] == [True] * stateful
+    assert not convert(tmp_path / "m.keras", tmp_path / "again.keras").notes
