@@ -63,6 +63,61 @@ def _numbered(children: Mapping[str, int], name: str) -> dict[int, int]:
     return {int(n): child for (head, _, n), child in split if head == name and n.isdecimal()}
 
 
+def optimizer_of(
+    objects: ObjectGraph, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], str]:
+    """The variables of the optimizer that a checkpoint holds, and a Keras that lists them so.
+
+    Optimizers from Keras 2.11 on keep a list of them all; the older ones have iter, and slots of
+    each weight, here one slot after the other. Nothing where there is no optimizer.
+    """
+    number = next(
+        (n for node in objects.paths
+         if (n := objects.nodes[node].children.get("optimizer")) is not None), None
+    )  # fmt: skip
+    if number is None:
+        return {}, ""
+    optimizer, found = objects.nodes[number], dict[str, Tensor]()
+
+    def add(node: int) -> None:
+        key = objects.nodes[node].keys.get(VALUE)
+        if key is not None and key in tensors:
+            found[key] = tensors[key]
+
+    if "_variables" in optimizer.children:
+        listed = objects.nodes[optimizer.children["_variables"]].children
+        for name in sorted((n for n in listed if n.isdecimal()), key=int):
+            add(listed[name])
+        return found, "2.11"
+    if "iter" in optimizer.children:
+        add(optimizer.children["iter"])
+    ranks = {node: rank for rank, node in enumerate(_variables_of(objects, _model(objects) or 0))}
+    slots = sorted(optimizer.slots, key=lambda slot: ranks.get(slot.weight, len(ranks)))
+    for name in dict.fromkeys(slot.name for slot in optimizer.slots):
+        for slot in slots:
+            if slot.name == name:
+                add(slot.node)
+    return found, "2.10"
+
+
+def _variables_of(objects: ObjectGraph, node: int) -> Iterator[int]:
+    """The variables of a model, layer by layer, in the order in which layers made them."""
+    seen, todo = set[int](), [node]
+    while todo:
+        at = todo.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        if VALUE in objects.nodes[at].keys:
+            yield at
+        children = objects.nodes[at].children
+        layers = _numbered(children, "layer_with_weights") or _numbered(children, "layer")
+        order = [layers[n] for n in sorted(layers)] or [
+            child for name, child in children.items() if name != "optimizer"
+        ]
+        todo.extend(reversed(order))
+
+
 def _is_layer(name: str) -> bool:
     head, dash, number = name.rpartition("-")
     return bool(dash) and number.isdecimal() and head in ("layer", "layer_with_weights")

@@ -36,7 +36,7 @@ def carry_training(
     """
     stated: Any = getattr(container, "training_config", None)
     if not isinstance(stated, dict):
-        stated = network.extras.get("training_config")
+        stated = network.extras.get("training_config") or network.extras.get("compile_config")
     if not isinstance(stated, dict) or not stated or "optimizer" in strip:
         return []
     if kind not in _HOLDERS:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, MismatchError, UnsupportedError, located
@@ -34,6 +35,25 @@ class WithArchitecture(Container):
     def network(self) -> Network:
         """The layers with weights, unbound as any file's."""
         return populated(self._weights, self._architecture)
+
+    @cached_property
+    def _state(self) -> tuple[dict[str, Tensor], str]:
+        from modelfmt.surgery.object_weights import optimizer_of
+        from modelfmt.tf.objects import read_objects
+
+        objects = read_objects(self.tensors) if self.kind == "checkpoint" else None
+        return ({}, "") if objects is None else optimizer_of(objects, self.tensors)
+
+    @property
+    def optimizer(self) -> dict[str, Tensor]:
+        """The optimizer's variables, as far as a checkpoint holds them; what it is, the file of
+        the layers states."""
+        return self._state[0]
+
+    @property
+    def keras_version(self) -> str:
+        """A Keras that lists an optimizer's variables in that order."""
+        return self._state[1]
 
     def verify(self) -> None:
         self._weights.verify()

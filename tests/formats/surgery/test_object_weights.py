@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from modelfmt.errors import MissingError
 from modelfmt.layers import bind
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.surgery.convert import convert
-from modelfmt.surgery.object_weights import give_by_objects
+from modelfmt.surgery.object_weights import give_by_objects, optimizer_of
 from modelfmt.tensor import Tensor
-from modelfmt.tf.objects import VALUE, ObjectGraph, ObjectNode
+from modelfmt.tf.objects import VALUE, ObjectGraph, ObjectNode, Slot
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 NESTED = GOLDEN / "keras-h5" / "tfkeras-tf2.15.1-nested" / "model.h5"
@@ -101,3 +102,42 @@ def test_where_no_model_is_the_variables_names_tell() -> None:
     made = network()
     give_by_objects(made, *graph(*nodes))
     assert values(made) == {"a": ["0.0", "1.0"], "b": ["2.0"]}
+
+
+@pytest.mark.parametrize("place", [
+    "tfkeras-tf2.3.4-linear_regression_train/ckpt-1", "tfkeras-tf2.12.1-linear_regression/weights",
+])  # fmt: skip
+def test_the_optimizer_comes_with_them(place: str, tmp_path: Path) -> None:
+    """Its variables are the checkpoint's; which optimizer it is, the file of the layers states."""
+    layer = {"class_name": "Dense", "config": {
+        "name": "line", "units": 1, "batch_input_shape": [None, 4]}}  # fmt: skip
+    (tmp_path / "arch.json").write_text(json.dumps({
+        "class_name": "Sequential", "config": {"name": "s", "layers": [layer]},
+        "keras_version": "2.12.0", "compile_config": {
+            "optimizer": {"class_name": "SGD", "config": {"momentum": 0.9}}, "loss": "mse"},
+    }))  # fmt: skip
+    checkpoint = GOLDEN / "checkpoint" / place
+    done = convert(checkpoint, tmp_path / "made.keras", config=tmp_path / "arch.json")
+    assert done.notes == ()
+    with modelfmt.open(checkpoint) as stored, modelfmt.open(tmp_path / "made.keras") as made:
+        ours: Any = made
+        state = [tensor.numpy() for tensor in ours.optimizer.values()]
+        assert [array.shape for array in state] == [(), (), (4, 1), (1,)] and state[0] > 0
+        for array in (state[2], state[3]):
+            assert array.any() and any(
+                t.shape == array.shape and (t.numpy() == array).all()
+                for t in stored.tensors.values() if t.strings is None
+            )  # fmt: skip
+
+
+def test_slots_of_older_optimizers_are_grouped() -> None:
+    names = ["w", "b", "iter", "wm", "wv", "bm", "bv"]
+    slots = tuple(Slot(w, name, n) for w, name, n in
+                  [(1, "m", 4), (1, "v", 5), (2, "m", 6), (2, "v", 7)])  # fmt: skip
+    nodes = [ObjectNode({"model": 8, "optimizer": 9}, {}),
+             *(ObjectNode({}, {VALUE: name}) for name in names),
+             ObjectNode({"layer-0": 1}, {}), ObjectNode({"iter": 3}, {}, slots=slots)]  # fmt: skip
+    tensors = {n: Tensor.from_numpy(n, np.zeros(1, np.float32)) for n in names}
+    found, version = optimizer_of(ObjectGraph(nodes), tensors)
+    assert list(found) == ["iter", "wm", "bm", "wv", "bv"] and version == "2.10"
+    assert optimizer_of(ObjectGraph([ObjectNode({}, {})]), tensors) == ({}, "")
