@@ -25,6 +25,9 @@ from modelfmt.graphs.view import View
 _TAKEN_APART = {"TensorListFromTensor": 0, "TensorArrayScatter": 2, "TensorArrayUnpack": 1}
 
 
+_ENTERS = ("Enter", "RefEnter")
+
+
 @dataclasses.dataclass(frozen=True)
 class Variable:
     """What a loop hands from turn to turn.
@@ -66,8 +69,14 @@ class Loop:
 
     @property
     def name(self) -> str:
-        """The scope in which the loop stands."""
-        return self.condition.rpartition("/")[0] or self.condition
+        """That of its frame, as a user knows it."""
+        for variable in self.variables.values():
+            merge = self.view.live[variable.merge.split(" ")[0]]
+            for enter in map(self.view.producer, merge.inputs):
+                if enter is not None and enter.op in _ENTERS:
+                    frame = str(self.view.attr(enter, "frame_name"))
+                    return frame.strip("/").removesuffix("/while_context")
+        return self.condition
 
     def exits(self) -> dict[str, Variable]:
         """The tensors that leave the loop and that something reads, and what each is."""
@@ -77,6 +86,28 @@ class Loop:
             if left is not None:
                 found[node.name] = left
         return found
+
+    def nodes(self) -> tuple[set[str], list[str]]:
+        """The nodes of the loop, and the tensors from outside that they read."""
+        view = self.view
+        readers: dict[str, set[str]] = {}
+        for node in view.live.values():
+            for i in node.inputs:
+                readers.setdefault(parse_input(i).node, set()).add(node.name)
+        inside = {variable.merge.split(" ")[0] for variable in self.variables.values()}
+        todo = list(inside)
+        while todo:  # all that depends on what varies
+            for reader in readers.get(todo.pop(), set()) - inside:
+                if view.live[reader].op not in ("Exit", "RefExit"):
+                    inside.add(reader)
+                    todo.append(reader)
+        read = [view.resolve(i) for name in sorted(inside) for i in view.live[name].inputs]
+        outside = dict.fromkeys(t for t in read if parse_input(t).node not in inside)
+        enters = [t for t in outside if (made := view.producer(t)) and made.op in _ENTERS]
+        inside.update(parse_input(t).node for t in enters)
+        entered = [view.resolve(i) for t in enters for i in view.live[parse_input(t).node].inputs]
+        found = [*entered, *(t for t in outside if t not in enters)]
+        return inside, [t for t in found if not view.is_known(t)]
 
     def leaving(self, tensor: str) -> Variable | None:
         """The variable whose last value ``tensor`` is, if it is one's of this loop."""

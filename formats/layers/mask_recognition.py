@@ -107,7 +107,7 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
                     config = {**maker.claim.config, "mask_zero": True}
                     maker.claim = dataclasses.replace(maker.claim, config=config)
     for item in found:
-        if item.claim.lengths is None and "mask" not in item.claim.arguments and _heeds(item):
+        if item.claim.lengths is None and "mask" not in item.claim.kwargs and _heeds(item):
             for tensor in item.claim.inputs[: _HEEDED.get(item.codec.class_name)]:
                 if (item.tensor, tensor) in heeded:
                     continue

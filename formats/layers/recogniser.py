@@ -9,10 +9,12 @@ operation (leftovers.py). What feeds a claim is walked next, down to the inputs.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
+from modelfmt.graphs.loops import loop_of
 from modelfmt.graphs.view import HALF, View
 from modelfmt.layers.assembling import Recognised, assemble
 from modelfmt.layers.codec import Claim, LayerCodec
@@ -74,7 +76,7 @@ def _walked(
     None where the walk met a tensor before the layer that yields it with others: the layer is in
     ``owners`` now, and the walk is to be taken again.
     """
-    unclaimed: dict[str, None] = {}
+    unclaimed: dict[str, str | None] = {}
     order: list[Recognised] = []
     todo: list[tuple[str, list[Recognised] | None]] = [(t, None) for t in reversed(view.outputs)]
     inputs = set(view.inputs)
@@ -100,6 +102,10 @@ def _walked(
         if not claimed:
             unclaimed[node.name] = None
             following = _data(node, view)
+            if (left := loop_of(tensor, view)) is not None:
+                inside, following = left[0].nodes()
+                unclaimed |= dict.fromkeys(sorted(inside), left[0].name)
+                entered |= inside
         else:
             following = _read(claimed)
             for item in claimed:
@@ -115,7 +121,7 @@ def _walked(
         todo.append((tensor, claimed))
         todo.extend((view.resolve(i), None) for i in reversed(following))
     if unclaimed:
-        raise _unrecognised(list(unclaimed), view)
+        raise _unrecognised(unclaimed, view)
     return order
 
 
@@ -173,13 +179,23 @@ def _data(node: Node, view: View) -> list[str]:
     return [i for i in node.inputs if view.constant(i) is None and view.static(i).value is None]
 
 
-def _unrecognised(nodes: list[str], view: View) -> UnrecognisedGraphError:
+def _unrecognised(nodes: Mapping[str, str | None], view: View) -> UnrecognisedGraphError:
+    """The error that names the nodes; those of a loop as the loop, whose name they come with."""
     listed = [
-        f"{name} ({view.graph[name].op})" for name in nodes if name in view.graph
-    ]
+        f"{name} ({view.graph[name].op})" for name, loop in nodes.items()
+        if loop is None and name in view.graph and not _leaves_one(name, nodes, view)
+    ]  # fmt: skip
+    loops = Counter(loop for loop in nodes.values() if loop is not None)
+    listed = [f'the loop "{name}" ({size} nodes)' for name, size in loops.items()] + listed
     shown = ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
     return UnrecognisedGraphError(
-        f"no Keras layer accounts for {len(listed)} node(s): {shown}",
-        nodes=nodes,
+        f"no Keras layer accounts for {len(nodes)} node(s): {shown}",
+        nodes=list(nodes),
         hint="Register a codec for them with modelfmt.register_layer, or pass --custom FILE.py.",
     )
+
+
+def _leaves_one(name: str, nodes: Mapping[str, str | None], view: View) -> bool:
+    """Whether a node only hands out what one of these loops results in."""
+    left = loop_of(name, view)
+    return left is not None and left[0].name in nodes.values()

@@ -70,12 +70,13 @@ class Bench:
 
     def make(
         self, module: str, *, freeze: bool = True, some: int = 0, archive: bool = False,
+        lower: bool = True,
         **arguments: Any,
     ) -> None:
         """Have the framework build, save and freeze what ``module`` yields."""
         task = {
             "make": module, "arguments": arguments, "folder": str(self.folder), "freeze": freeze,
-            "some": some, "archive": archive,
+            "some": some, "archive": archive, "lower": lower,
         }  # fmt: skip
         self.models = child(self.major, task, self.folder / f"make{self.major}.json")
 

@@ -70,7 +70,7 @@ def run(model: Any, inputs: list[Any]) -> list[Any]:
     return [np.asarray(each) for each in tf.nest.flatten(made)]
 
 
-def freeze(model: Any, names: list[str]) -> Any:
+def freeze(model: Any, names: list[str], lower: bool = True) -> Any:
     """The frozen GraphDef of a model, made as users make it, with an unknown batch."""
     specs = [
         tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
@@ -79,7 +79,8 @@ def freeze(model: Any, names: list[str]) -> Any:
     function = tf.function(
         lambda *x: model(list(x) if len(x) > 1 else x[0], training=False)
     ).get_concrete_function(*specs)
-    return convert_variables_to_constants_v2(function).graph.as_graph_def()
+    made = convert_variables_to_constants_v2(function, lower_control_flow=lower)
+    return made.graph.as_graph_def()
 
 
 def needed_constants(frozen: Any) -> set[str]:
@@ -120,7 +121,8 @@ def digest(array: Any) -> str:
 
 
 def make(
-    name: str, model: Any, folder: str, freezes: bool = True, archived: bool = False
+    name: str, model: Any, folder: str, freezes: bool = True, archived: bool = False,
+    lower: bool = True,
 ) -> dict[str, Any]:
     random = np.random.default_rng(list(name.encode()))
     if not getattr(model, "trained", False):
@@ -140,7 +142,7 @@ def make(
     np.savez(f"{folder}/{name}.npz", **arrays)
     constants: set[str] = set()
     if twin is None and freezes:
-        frozen = freeze(model, names)
+        frozen = freeze(model, names, lower)
         with open(f"{folder}/{name}.pb", "wb") as file:
             file.write(frozen.SerializeToString())
         constants = needed_constants(frozen)
@@ -256,7 +258,7 @@ def main() -> None:
             found[name] = guarded(
                 lambda name=name, build=build: make(
                     name, build(), task["folder"], task.get("freeze", True),
-                    task.get("archive", False),
+                    task.get("archive", False), task.get("lower", True),
                 )
             )
         result: Any = found

@@ -169,6 +169,7 @@ def _are_opposite(forward: Way, backward: Way) -> bool:
         and not one.config["go_backwards"] and bool(other.config["go_backwards"])
         and one.config["return_sequences"] == other.config["return_sequences"]
         and one.mask == other.mask and one.lengths == other.lengths
+        and one.kwargs == other.kwargs
     )  # fmt: skip
 
 
@@ -261,6 +262,7 @@ class Bidirectional(LayerCodec):
         return Claim(
             forward.inputs, config, weights, found.nodes, forward.mask, forward.lengths,
             found.outputs, {"initial_state": tuple(given)} if given else {},
+            kwargs=forward.kwargs,
         )  # fmt: skip
 
     def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:

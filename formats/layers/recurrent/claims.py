@@ -12,14 +12,17 @@ Source: Keras backend/tensorflow/rnn.py; Keras 2 backend.rnn; TensorFlow python/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from modelfmt.graphs.loops import Loop
 from modelfmt.graphs.view import View
-from modelfmt.layers.codec import Claim
+from modelfmt.layers.codec import Claim, TensorName
+from modelfmt.layers.mask_recognition import mask_source
 from modelfmt.layers.recurrent.belongings import nodes_of
 from modelfmt.layers.recurrent.body import Body, Cell
+from modelfmt.layers.recurrent.conv_sums import ConvSums
 from modelfmt.layers.recurrent.endings import Ending, ending_of, endings
 from modelfmt.layers.recurrent.gru_cell import gru
 from modelfmt.layers.recurrent.hidden import Mask, Masked, hides_with_zeros, masked_value
@@ -41,6 +44,7 @@ from modelfmt.network import Config
 
 CELLS: Mapping[str, Callable[[Body], Cell | None]] = {
     "SimpleRNN": simple_rnn, "LSTM": lstm, "GRU": gru, "RNN": stack,
+    "ConvLSTM1D": lstm, "ConvLSTM2D": lstm, "ConvLSTM3D": lstm,
 }  # fmt: skip
 
 
@@ -73,7 +77,10 @@ def _claims(class_name: str, loop: Loop) -> Iterator[Claim]:
         for called in sources(loop):
             if not _reads(loop, called, masked):
                 continue
-            body = _body(loop, masked.shown if masked else output, called, masked)
+            if (_rank(class_name) or 0) + 3 != len(loop.view.shape(plain_source(called)) or ()):
+                continue
+            rank = _rank(class_name)
+            body = _body(loop, masked.shown if masked else output, called, masked, rank)
             cell = CELLS[class_name](body)
             claim = _claim(cell, loop, found, output, called, masked) if cell else None
             if claim is not None:
@@ -124,12 +131,15 @@ def _claim(
             return None
         config["zero_output_for_mask"] = zeros
     mask = masked.mask if masked is not None else Mask("")
+    is_mask = bool(mask.tensor) and not mask.is_lengths
+    given = is_mask and mask_source(mask.tensor, loop.view) is None
     ends = {x, *initial, *([mask.tensor] if masked else [])}
     return Claim(
         (x,), config, cell.weights, nodes_of(outputs, ends, loop),
-        mask=None if mask.is_lengths else mask.tensor or None,
+        mask=mask.tensor if is_mask and not given else None,
         lengths=mask.tensor if mask.is_lengths else None, outputs=outputs,
         arguments={"initial_state": initial} if initial else {},
+        kwargs={"mask": TensorName(mask.tensor)} if given else {},
     )  # fmt: skip
 
 
@@ -160,7 +170,15 @@ def _indices(
     return indices
 
 
-def _body(loop: Loop, output: str, called: str, masked: Masked | None) -> Body:
+def _rank(class_name: str) -> int | None:
+    """Over how many axes a layer's products are convolutions; None where they are none."""
+    found = re.fullmatch(r"ConvLSTM(\d)D", class_name)
+    return int(found[1]) if found else None
+
+
+def _body(
+    loop: Loop, output: str, called: str, masked: Masked | None, rank: int | None = None
+) -> Body:
     view = loop.view
 
     def outside(tensor: str) -> tuple[str, str] | None:
@@ -168,7 +186,13 @@ def _body(loop: Loop, output: str, called: str, masked: Masked | None) -> Body:
         return batch_first(sequence, view) if sequence else None
 
     def size(source: str) -> int | None:
-        shape = view.shape(plain_source(source))
+        variable = loop.variable(plain_source(source))
+        known = variable.initial if variable is not None else plain_source(source)
+        shape = view.shape(known) if variable is None or not variable.is_joint else None
+        node = view.producer(known)
+        if not shape and node is not None and node.op in ("Mul", "AddV2"):  # of equal sizes
+            shapes = [view.shape(i) for i in node.inputs]
+            shape = next((s for s in shapes if s and (s[-1] or 0) > 1), None)
         return shape[-1] if shape else None
 
     def states(following: str) -> list[str]:
@@ -179,4 +203,5 @@ def _body(loop: Loop, output: str, called: str, masked: Masked | None) -> Body:
             if masked_value(v.following, loop) == Masked(masked.mask, following, v.inside)
         ]  # fmt: skip
 
-    return Body(view, Sums(view, outside, size), called, output, states)
+    sums = Sums(view, outside, size) if rank is None else ConvSums(view, outside, rank)
+    return Body(view, sums, called, output, states)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelfmt.layers.recurrent.blocks import Block, Row, blocks_of, joined, width
 from modelfmt.layers.recurrent.body import Body, activated
+from modelfmt.layers.recurrent.sums import Affine
 from modelfmt.network import Config
 from modelfmt.tensor import Tensor
 
@@ -28,7 +29,11 @@ class Gate:
 
 
 def gate_of(tensor: str, state: str, body: Body) -> Gate | None:
-    found = body.sums.sum(tensor)
+    """The gate whose sum a tensor is."""
+    return _gate(body.sums.sum(tensor), state, body)
+
+
+def _gate(found: Affine | None, state: str, body: Body) -> Gate | None:
     if found is None or found.rest or found.products.keys() != {body.x, state}:
         return None
     kernel, recurrent = found.products[body.x], found.products[state]
@@ -36,10 +41,17 @@ def gate_of(tensor: str, state: str, body: Body) -> Gate | None:
 
 
 def gates_of(tensor: str, state: str, body: Body) -> dict[str, Gate]:
-    """The gates that a tensor may be, by the function applied."""
+    """The gates that a tensor may be, by the function applied; to all of them, it may be."""
     found = {
         function: gate_of(inner, state, body) for function, inner in activated(tensor, body.view)
     }
+    node = body.view.producer(tensor)
+    if node is not None and node.op in ("Split", "SplitV"):
+        whole = node.inputs[node.op == "Split"]
+        for function, inner in activated(whole, body.view):
+            total = body.sums.sum(inner)
+            part = body.sums.part_of(node, tensor, total) if total is not None else None
+            found[function] = found.get(function) or _gate(part, state, body)
     return {function: gate for function, gate in found.items() if gate is not None}
 
 

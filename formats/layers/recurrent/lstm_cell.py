@@ -8,9 +8,11 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.layers.activations import write_activation
 from modelfmt.layers.recurrent.body import Body, Cell, activated, factors, operands
 from modelfmt.layers.recurrent.cells import GatedCell, split, units_of
-from modelfmt.layers.recurrent.gates import activated_gate, gate_weights, gates_of
+from modelfmt.layers.recurrent.conv_sums import ConvSums
+from modelfmt.layers.recurrent.gates import Gate, activated_gate, gate_weights, gates_of
 from modelfmt.layers.registry import register_layer
-from modelfmt.network import Layer
+from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 
 @register_layer
@@ -78,9 +80,18 @@ def _lstm(body: Body, out: str, activation: str, carry: str, state: str, cell: s
                     if g is None or any(recurrent not in found for found in gates):
                         continue
                     i, f, o = (found[recurrent] for found in gates)
-                    weights = gate_weights([i, f, g, o])
+                    weights = _weights([i, f, g, o], state, body)
                     if weights is None:
                         continue
                     config = {"activation": activation, "recurrent_activation": recurrent}
                     return Cell({**config, **weights[0]}, weights[1], (state, cell))
     return None
+
+
+def _weights(
+    gates: Sequence[Gate], state: str, body: Body
+) -> tuple[Config, dict[str, Tensor]] | None:
+    """The flags and weights of the gates, products or convolutions."""
+    if isinstance(body.sums, ConvSums):
+        return body.sums.gate_weights(gates, body.x, state)
+    return gate_weights(gates)

@@ -9,7 +9,7 @@ from modelfmt.layers.recurrent.body import Cell
 #: What makes zeros of zeros, whatever the sizes.
 _KEEPS_ZERO = {
     "Sum", "ExpandDims", "Tile", "Reshape", "Transpose", "Cast", "BroadcastTo", "Squeeze",
-    "StridedSlice", "Mean", "Slice",
+    "StridedSlice", "Mean", "Slice", "SpaceToBatchND", "BatchToSpaceND",
 }  # fmt: skip
 
 
@@ -39,6 +39,6 @@ def is_zero(tensor: str, view: View, depth: int = 0) -> bool:
         return True
     if node.op == "Fill":
         return bool(view.scalar(node.inputs[1]) == 0)
-    if node.op in ("Mul", "MatMul"):
+    if node.op in ("Mul", "MatMul", "Conv2D", "Conv3D"):
         return any(is_zero(i, view, depth + 1) for i in node.inputs)
     return node.op in _KEEPS_ZERO and is_zero(node.inputs[0], view, depth + 1)

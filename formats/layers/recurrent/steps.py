@@ -28,6 +28,9 @@ def lasts(loop: Loop, x: str, lengths: str | None = None) -> bool:
     for limit in limits:
         if lengths is not None and _is_greatest(limit, lengths, view):
             continue
+        for operand, least in _pairs(view.producer(limit), "Maximum"):
+            if view.scalar(least) in (0, 1):  # there is one step at least
+                limit = view.resolve(operand)
         value = view.scalar(of_one(limit, view))
         if value is not None:
             known.append(int(value))

@@ -197,8 +197,12 @@ class Sums:
     def _columns(self, node: Node, tensor: str, depth: int) -> Affine | None:
         operand = _operand(node)
         whole = self.sum(operand, depth + 1) if operand else None
-        size = whole.width if whole else None
-        if whole is None or size is None or whole.rest:
+        return self.part_of(node, tensor, whole) if whole is not None else None
+
+    def part_of(self, node: Node, tensor: str, whole: Affine) -> Affine | None:
+        """The sum that ``tensor`` is, which ``node`` takes from the columns of ``whole``."""
+        size = whole.width
+        if size is None or whole.rest:
             return None
         # Of the first axis, which is that of the batch, nothing may be taken: -1 tells it apart.
         part = self._part(node, tensor, 2, (-1, size))

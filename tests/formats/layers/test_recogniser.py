@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelfmt import dtypes
 from modelfmt.dtypes import float32
 from modelfmt.errors import MissingError, UnrecognisedGraphError
 from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.conditionals import look
+from modelfmt.graphs.function_builder import while_loop
 from modelfmt.graphs.view import View
 from modelfmt.layers import recognise
 from modelfmt.network import Network, Ref
@@ -243,3 +246,19 @@ def test_a_name_is_never_given_twice(graph: GraphBuilder) -> None:
     y = dense(graph, "x", scope="x")
     network = recognise(View(graph, outputs=[y]))
     assert len({layer.name for layer in network.layers}) == 2
+
+
+def test_a_loop_that_is_no_layer_is_named_as_one_thing() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.float32, (None, 3))
+    with graph.scope("model"):
+        limit = graph.const(4, dtypes.int32)
+        (y,) = while_loop(
+            graph, limit, [x], lambda body, _, state: [body.op("Mul", state[0], state[0])],
+            shapes=[(None, 3)],
+        )  # fmt: skip
+    with pytest.raises(UnrecognisedGraphError) as caught:
+        recognise(look(graph, outputs=[y]))
+    assert 'the loop "model/while"' in str(caught.value)
+    assert "Mul" not in str(caught.value)
+    assert any(name.endswith("Mul") for name in caught.value.nodes)
