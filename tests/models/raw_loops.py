@@ -138,7 +138,8 @@ def make(name: str, build: Graph, folder: str) -> dict[str, Any]:
     with open(f"{folder}/{name}.pb", "wb") as file:
         file.write(frozen.SerializeToString())
     return {
-        "inputs": names, "outputs": len(made), "frozen": True, "tolerance": None, "weights": [],
+        "inputs": names, "outputs": len(made), "frozen": True, "kinds": [], "tolerance": None,
+        "weights": [],
     }  # fmt: skip
 
 
