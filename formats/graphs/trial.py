@@ -156,6 +156,15 @@ def _numpy(name: str) -> Callable[..., Array]:
     return compute
 
 
+def _divided(node: Node, trial: _Trial, x: Array, y: Array) -> Array:
+    """Integers as C divides them: Div of TensorFlow 0.12."""
+    import numpy as np
+
+    if x.dtype.kind not in "iu":
+        raise _Untried
+    return np.asarray(np.trunc(np.true_divide(x, y)), x.dtype)
+
+
 def _cast(node: Node, trial: _Trial, x: Array) -> Array:
     kind = trial.attr(node, "DstT")
     if not isinstance(kind, DType):
@@ -285,7 +294,8 @@ def _expand(node: Node, trial: _Trial, x: Array, axis: Array) -> Array:
 
 
 _RULES: Mapping[str, Callable[..., Array | list[Array]]] = {
-    "AddV2": _numpy("add"), "Sub": _numpy("subtract"), "Mul": _numpy("multiply"),
+    "RealDiv": _divided, "Mod": _numpy("fmod"), "AddV2": _numpy("add"),
+    "Sub": _numpy("subtract"), "Mul": _numpy("multiply"),
     "FloorDiv": _numpy("floor_divide"), "FloorMod": _numpy("mod"), "Abs": _numpy("abs"),
     "Neg": _numpy("negative"), "Maximum": _numpy("maximum"), "Minimum": _numpy("minimum"),
     "Less": _numpy("less"), "LessEqual": _numpy("less_equal"), "Greater": _numpy("greater"),

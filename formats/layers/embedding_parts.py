@@ -21,6 +21,7 @@ STITCHES = frozenset({"DynamicStitch", "ParallelDynamicStitch"})
 _BETWEEN = STITCHES | {
     "DynamicPartition", "Gather", "GatherV2", "Reshape", "FloorDiv", "FloorMod", "Sub", "AddV2",
     "Mul", "Maximum", "Less", "SelectV2", "Cast", "Range", "Size", "Shape", "ConcatV2", "Minimum",
+    "RealDiv", "Mod", "Pack",
 }  # fmt: skip
 
 

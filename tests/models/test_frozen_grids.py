@@ -24,6 +24,15 @@ FAMILIES: dict[str, str] = {
         # What Keras 3 computes with XLA alone, and a padding that it has not.
         r"Conv2DTranspose.*dilation_rate\.2 for 3", r"SeparableConv1D.*causal.* for 3",
     )),
+    "attention": "|".join((
+        "_stated|twice_masked|residual_masked",  # masks that no layer hands on as they are
+        # Keras 3 takes the masks off what it was called on, and sets to 0 what sees nothing.
+        r"values_later", r"mha_masked_scores.* for 3",
+    )),
+    "policies": "|".join((
+        "bfloat16",  # which Keras does not read from .h5
+        r"(lstm|gru|simple)_float", r"(dense|image)_float16",  # weights are kept in float32
+    )),
     "padding": "(gaussian|mitchellcubic).* for 3",  # Keras 3 has no such interpolation
     "pooling": "masked_first",  # a mask that no layer makes
     "reshaping": "(?!)",

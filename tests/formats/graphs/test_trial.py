@@ -78,3 +78,13 @@ def test_too_large_a_trial_is_none() -> None:
     graph.op("Identity", graph.op("OnesLike", x))
     view = look(graph)
     assert tried(view.outputs[0], view, {}, lambda *_: 1 << 40) is None
+
+
+def test_integers_are_divided_as_in_c() -> None:
+    graph = GraphBuilder()
+    x = graph.placeholder("x", dtypes.int32, (3,))
+    made = graph.op("RealDiv", x, graph.const(2, dtypes.int32))
+    graph.op("Identity", made)
+    value = tried(made, look(graph), {"x": np.array([-3, 3, 5], np.int32)})
+    assert value is not None
+    assert value.tolist() == [-1, 1, 2]
