@@ -16,6 +16,14 @@ pytestmark = pytest.mark.oracle
 #: The families of grids/ that are read back; of each a pattern of the models (with the Keras major
 #: that they are for) that may be refused, or come back as operations on weights of another form.
 FAMILIES: dict[str, str] = {
+    # Loops whose cell has a layer for an activation.
+    "activations": "LSTM_layer",
+    # Weights that are computed of others; tables that two layers share.
+    "core": "lora|Reversible",
+    # Masks that a merge makes of several.
+    "merging": "masked_",
+    # Several axes, which Keras 3 has no longer; lengths below 1e-6, which it takes as they are.
+    "normalization": r"BatchNormalization_3x4(x2)?_axis|UnitNormalization_small",
     "convolutional": "|".join((
         "_lora",  # a kernel that is computed of others
         "LocallyConnected",
