@@ -22,16 +22,6 @@ from collections.abc import Iterator
 from modelfmt.container import Container
 from modelfmt.errors import ModelFormatError, UnsafeFileError, Where
 from modelfmt.storage.isolated import read_isolated
-from modelfmt.surgery.audit_configs import config_risks
-from modelfmt.surgery.audit_files import (
-    archive_risks,
-    folder_risks,
-    hdf5_risks,
-    npz_risks,
-    state_risks,
-    text_config_risks,
-)
-from modelfmt.surgery.audit_ops import bomb_risks, graph_risks
 from modelfmt.surgery.check import holds_hdf5
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.surgery.opening import sniff
@@ -76,6 +66,13 @@ def _examined(path: str, kind: str | None) -> list[dict[str, str]]:
 
 def _risks(path: str, kind: str | None) -> Iterator[Risk]:
     """All risks; a part that is unsafe to look at is one, and the others go on."""
+    from modelfmt.surgery.audit_files import (
+        archive_risks,
+        hdf5_risks,
+        npz_risks,
+        text_config_risks,
+    )
+
     if kind is None and (texts := text_config_risks(path)) is not None:
         yield from texts
         return
@@ -112,6 +109,7 @@ def _guarded(part: Iterator[Risk]) -> Iterator[Risk]:
 
 
 def _graph(container: Container) -> Iterator[Risk]:
+    from modelfmt.surgery.audit_ops import bomb_risks, graph_risks
     from modelfmt.surgery.graph_rows import own_graph
 
     graph = own_graph(container)
@@ -121,6 +119,7 @@ def _graph(container: Container) -> Iterator[Risk]:
 
 def _metagraphs(container: Container) -> Iterator[Risk]:
     from modelfmt.surgery.audit_loading import loaded_nodes
+    from modelfmt.surgery.audit_ops import bomb_risks, graph_risks
     from modelfmt.tf.metagraph import GraphWithVariables
     from modelfmt.tf.savedmodel import SavedModel
 
@@ -132,6 +131,7 @@ def _metagraphs(container: Container) -> Iterator[Risk]:
 
 
 def _folder(container: Container) -> Iterator[Risk]:
+    from modelfmt.surgery.audit_files import folder_risks
     from modelfmt.tf.savedmodel import SavedModel
 
     assert isinstance(container, SavedModel)
@@ -140,6 +140,7 @@ def _folder(container: Container) -> Iterator[Risk]:
 
 
 def _keras_objects(container: Container) -> Iterator[Risk]:
+    from modelfmt.surgery.audit_configs import config_risks
     from modelfmt.tf.keras_metadata import read_keras_metadata
     from modelfmt.tf.saved_objects import read_saved_objects
     from modelfmt.tf.savedmodel import SavedModel
@@ -153,6 +154,8 @@ def _keras_objects(container: Container) -> Iterator[Risk]:
 def _saved_configs(container: Container) -> Iterator[Risk]:
     import json
 
+    from modelfmt.surgery.audit_configs import config_risks
+
     for key, tensor in container.tensors.items():
         if key.endswith(_CONFIGS) and tensor.strings is not None:
             for text in tensor.strings():
@@ -163,6 +166,8 @@ def _saved_configs(container: Container) -> Iterator[Risk]:
 
 
 def _state(container: Container) -> Iterator[Risk]:
+    from modelfmt.surgery.audit_files import state_risks
+
     yield from state_risks(container.path)
 
 

@@ -38,6 +38,18 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True)
+class Graft:
+    """One weight of the host, and what it is made of; ``how`` says how it was found."""
+
+    host: str
+    donors: tuple[str, ...]
+    steps: tuple[Step, ...]
+    how: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Pattern:
     """A regular expression that a donor's whole name matches, and the host's name for it."""
 
