@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from modelfmt.container import Container
 from modelfmt.errors import ConversionError, MismatchError, UnsupportedError, located
-from modelfmt.keras.h5 import KerasWeights, saved_layers
 from modelfmt.network import Network
 from modelfmt.surgery.layer_weights import copied
 from modelfmt.tensor import Tensor
+
+if TYPE_CHECKING:
+    from modelfmt.keras.h5 import KerasWeights
 
 
 class WithArchitecture(Container):
@@ -83,6 +86,8 @@ def populated(container: Container, architecture: Container) -> Network:
         stated = getattr(container, key, None)
         if isinstance(stated, str):
             network.extras[key] = stated
+    from modelfmt.keras.h5 import KerasWeights
+
     if isinstance(container, KerasWeights):
         _from_keras(container, network)
     elif container.kind == "checkpoint":
@@ -133,6 +138,8 @@ def _from_keras(container: KerasWeights, network: Network) -> None:
 
 def _by_layer(network: Network, stored: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Hand out weights by the layers' names, else by their order, as ``load_weights`` does."""
+    from modelfmt.keras.h5 import saved_layers
+
     layers = saved_layers(network)
     weighted = {name: weights for name, weights in stored.items() if weights}
     if set(weighted) <= {layer.name for layer in layers}:
