@@ -64,6 +64,10 @@ def convert(
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="optimizer", help="Leave out how it is compiled, and the optimizer."),
     ] = None,
+    report: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Tell node by node what became of it: .json, .txt, .md."),
+    ] = None,
     verify_: Annotated[
         bool, typer.Option("--verify", help="Run both files in TensorFlow and compare.")
     ] = False,
@@ -82,7 +86,7 @@ def convert(
             source, destination, from_kind=from_kind, to=to, keras=keras,
             inputs=listed(inputs), outputs=listed(outputs), signature=signature,
             tags=listed(tags), freeze_batch=freeze_batch, target_tf=target_tf, config=config,
-            strip=listed(strip) or (), force=force,
+            strip=listed(strip) or (), force=force, report=report,
         )
 
     done = guarded(debug, work)

@@ -127,9 +127,38 @@ def _joined(parts: list[str], view: View) -> list[Element] | None:
     return found
 
 
+def _broadcast(node: Node, view: View) -> list[Element] | None:
+    """BroadcastArgs: where sizes are told to differ, the one that is not 1."""
+    first, second = (sizes(view, i) for i in node.inputs)
+    if first is None or second is None:
+        return None
+    length = max(len(first), len(second))
+    longer: list[list[Element]] = [[1] * (length - len(each)) for each in (first, second)]
+    pairs = zip(longer[0] + first, longer[1] + second, strict=True)
+    return [_wider(a, b) for a, b in pairs]
+
+
+def _wider(a: Element, b: Element) -> Element:
+    if a == b or b == 1:
+        return a
+    if a == 1 or (isinstance(b, int) and b > 1):
+        return b
+    return a if isinstance(a, int) and a > 1 else None
+
+
+def _count(node: Node, view: View) -> list[Element] | None:
+    """Size: of a tensor of one axis, how long that is."""
+    shape = view.shape(node.inputs[0])
+    if shape is None or len(shape) != 1:
+        return None
+    return [Size(view.resolve(node.inputs[0]), 0) if shape[0] is None else shape[0]]
+
+
 _RULES: Mapping[str, Callable[[Node, View], list[Element] | None]] = {
     "Shape": _shape,
     "GatherV2": _gather,
+    "BroadcastArgs": _broadcast,
+    "Size": _count,
     "StridedSlice": _slice,
     "Pack": lambda node, view: _joined(node.inputs, view),
     "ConcatV2": lambda node, view: _joined(node.inputs[:-1], view),

@@ -106,6 +106,23 @@ class View(Facts):
                 todo.extend(self._nodes[name].inputs)
         return found
 
+    @property
+    def visited(self) -> Mapping[str, Node]:
+        """The canonical nodes that the outputs depend on before anything is folded away."""
+        return self._nodes
+
+    @cached_property
+    def fixed(self) -> frozenset[str]:
+        """The nodes whose values hang on constants alone, as long as no chance is in them."""
+        found: set[str] = set()
+        for name, node in self._nodes.items():
+            if name not in self._cut and (
+                name in self._constant
+                or (node.inputs and all(parse_input(i).node in found for i in node.inputs))
+            ):
+                found.add(name)
+        return frozenset(found)
+
     @cached_property
     def output_nodes(self) -> frozenset[str]:
         """The nodes that make the outputs."""

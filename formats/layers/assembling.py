@@ -67,9 +67,12 @@ class Recognised:
 
 
 def assemble(
-    found: Sequence[Recognised], view: View, input_names: Mapping[str, str], name: str
-) -> Network:
+    found: Sequence[Recognised], view: View, input_names: Mapping[str, str], name: str,
+    owners: dict[str, str] | None = None,
+) -> Network:  # fmt: skip
     """The Functional network that claims, inputs first, amount to.
+
+    ``owners`` is told the name of the layer that accounts for each node.
 
     Raises:
         UnrecognisedGraphError: the graph runs in a circle.
@@ -104,7 +107,11 @@ def assemble(
     scopes = {
         shared[item.sharing_key].name: scope_of(item) for item in found if not item.claim.after
     }
-    _fuse_activations(network, scopes)
+    gone = _fuse_activations(network, scopes)
+    if owners is not None:
+        for item in found:
+            owner = shared[item.sharing_key].name
+            owners |= dict.fromkeys(item.claim.nodes, gone.get(owner, owner))
     unstack(network)
     network.layers = model_order(network)
     return network
@@ -193,10 +200,11 @@ def _spec(tensor: str, view: View) -> Spec:
     return Spec(view.shape(tensor), dtype.name if dtype else "float32")
 
 
-def _fuse_activations(network: Network, scopes: dict[str, str]) -> None:
+def _fuse_activations(network: Network, scopes: dict[str, str]) -> dict[str, str]:
     """Make an activation that stands in its layer's own scope the layer's ``activation``.
 
     Only where the activation is the sole reader, so that the model's tensors stay what they were.
+    The result tells what each activation that is gone went into.
     """
     readers: dict[str, list[Layer]] = {}
     for layer in network.layers:
@@ -233,3 +241,4 @@ def _fuse_activations(network: Network, scopes: dict[str, str]) -> None:
         for call in layer.calls:
             call.redirect(follow)
     network.outputs = [follow(ref) for ref in network.outputs]
+    return gone

@@ -22,9 +22,6 @@ from modelfmt.layers.operations.steps import Step, Steps, UnsayableError
 from modelfmt.layers.registry import codec_for
 from modelfmt.network import Layer, Spec
 
-#: The vocabularies in which a node is said: that of Keras 3, else that of tf.keras.
-_MAJORS = (3, 2)
-
 
 @dataclasses.dataclass
 class Operated(Recognised):
@@ -46,9 +43,12 @@ class Operated(Recognised):
 
 
 def leftover(
-    tensor: str, view: View, majors: Sequence[int] = _MAJORS
+    tensor: str, view: View, majors: Sequence[int] = (3, 2)
 ) -> list[Recognised]:
-    """The claims, inputs first, of the node behind a tensor; none where it cannot be said."""
+    """The claims, inputs first, of the node behind a tensor; none where it cannot be said.
+
+    ``majors`` are the Keras majors whose words will do, those that are liked better first.
+    """
     node = view.producer(tensor)
     if node is None:
         return []

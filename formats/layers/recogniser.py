@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from modelfmt.errors import UnrecognisedGraphError
 from modelfmt.graph import Node, parse_input
+from modelfmt.graphs.facts import RESHAPING
 from modelfmt.graphs.loops import loop_of
 from modelfmt.graphs.view import HALF, View
+from modelfmt.layers.account import NodeFate, account, unclaimed
 from modelfmt.layers.assembling import Recognised, assemble
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.leftovers import leftover
@@ -32,7 +34,9 @@ def recognise(
     input_names: Mapping[str, str] | None = None,
     name: str = "model",
     *,
+    major: int = 3,
     layers_only: bool = False,
+    fates: list[NodeFate] | None = None,
 ) -> Network:
     """The layers and operations of a graph, as a Functional Network with bound weights.
 
@@ -40,7 +44,10 @@ def recognise(
         view: what to look at.
         input_names: names for the inputs, by tensor; else those of their nodes.
         name: of the model.
+        major: the Keras major in whose words operations are said, where it has some.
         layers_only: whether a node that no layer claims is an error, never an operation.
+
+        fates: told what becomes of every node, also where recognition stops.
 
     Raises:
         UnrecognisedGraphError: its ``nodes`` are all those that no layer accounts for.
@@ -49,13 +56,22 @@ def recognise(
         raise UnrecognisedGraphError(
             "the graph has no outputs: something reads every tensor", hint="Pass --outputs T,.."
         )
-    found = _claims(view, layers_only)
-    settle_masks(found, view)
-    settle_policies(found, view)
-    return assemble(found, view, input_names or {}, name)
+    owners: dict[str, str] = {}
+    try:
+        found = _claims(view, () if layers_only else (major, 5 - major))
+        settle_masks(found, view)
+        settle_policies(found, view)
+        network = assemble(found, view, input_names or {}, name, owners)
+    except UnrecognisedGraphError as error:
+        if fates is not None:
+            fates += unclaimed(view, error.nodes)
+        raise
+    if fates is not None:
+        fates += account(view, owners, network)
+    return network
 
 
-def _claims(view: View, layers_only: bool) -> list[Recognised]:
+def _claims(view: View, majors: Sequence[int]) -> list[Recognised]:
     """The claims that cover everything between outputs and inputs, inputs first."""
     by_root: dict[str, list[LayerCodec]] = {}
     # Of equal claims the first wins: users' layers go before the built-in ones.
@@ -63,14 +79,15 @@ def _claims(view: View, layers_only: bool) -> list[Recognised]:
         for root in codec.roots():
             by_root.setdefault(root, []).append(codec)
     owners: dict[str, str] = {}
-    while (claims := _walked(by_root, owners, view, layers_only)) is None:
+    while (claims := _walked(by_root, owners, view, majors)) is None:
         pass
     return claims
 
 
 def _walked(
-    by_root: Mapping[str, list[LayerCodec]], owners: dict[str, str], view: View, layers_only: bool
-) -> list[Recognised] | None:
+    by_root: Mapping[str, list[LayerCodec]], owners: dict[str, str], view: View,
+    majors: Sequence[int],
+) -> list[Recognised] | None:  # fmt: skip
     """The claims, the tensors in ``owners`` being further outputs of what yields others.
 
     None where the walk met a tensor before the layer that yields it with others: the layer is in
@@ -98,7 +115,7 @@ def _walked(
         best = _best_claim(tensor, by_root.get(node.op, ()), view, masking)
         if node.op == "Cast":
             best = _narrowed(tensor, node, by_root, view, masking) or best
-        claimed = [best] if best is not None else [] if layers_only else leftover(tensor, view)
+        claimed = [best] if best is not None else leftover(tensor, view, majors)
         if not claimed:
             unclaimed[node.name] = None
             following = _data(node, view)
@@ -137,7 +154,7 @@ def _best_claim(
     best: Recognised | None = None
     for codec in offered:
         claim = codec.recognise(tensor, view)
-        if claim is None or (best and len(claim.nodes) <= len(best.claim.nodes)):
+        if claim is None or (best and not _is_better(claim, best.claim, view)):
             continue
         if not _escapes(claim, tensor, view, masking):
             best = Recognised(codec, claim, tensor)
@@ -159,6 +176,17 @@ def _narrowed(
     if _escapes(claim, tensor, view, masking):
         return None
     return Recognised(best.codec, claim, tensor)
+
+
+def _is_better(claim: Claim, best: Claim, view: View) -> bool:
+    """Whether a claim accounts for more than the best so far: more than other shapes around it."""
+    if len(claim.nodes) <= len(best.nodes):
+        return False
+    weights = {id(weight) for weight in best.weights.values()}
+    if not weights or {id(weight) for weight in claim.weights.values()} != weights:
+        return True
+    more = set(claim.nodes) - set(best.nodes)
+    return not more or any(view.graph[node].op not in RESHAPING for node in more)
 
 
 def _escapes(claim: Claim, tensor: str, view: View, masking: Set[str]) -> bool:

@@ -58,6 +58,15 @@ def _is_foreign(layer: Layer, major: int) -> bool:
     return layer.is_operation if major == 2 else layer.class_name in _OF_KERAS_2
 
 
+#: Rows whose windows and strides TensorFlow tells in another way.
+_SIZED_OTHERWISE = (
+    "Conv", "DepthwiseConv", "SeparableConv", "nn.depthwise_conv2d", "compat.v1.nn.conv2d",
+    "DepthToSpace", "SpaceToDepth", "nn.depth_to_space", "nn.space_to_depth",
+)
+#: The layers that take a call's place, and its outputs among theirs.
+_Found = tuple[list[Layer], list[Ref]]
+
+
 class _Translation:
     """The layers that take the places of the foreign ones, as they are found."""
 
@@ -71,22 +80,18 @@ class _Translation:
 
     def translate(self, layer: Layer, index: int) -> None:
         """Find what says one call. Raises ConversionError."""
-        row = _row(layer)
-        made = None if row is None else self._in_other_words(layer, index, row)
-        if made is not None:
-            self._place(layer, index, [made], [Ref(made.name, 0, k) for k in self._outputs(layer)])
-            return
-        try:
-            found = self._by_nodes(layer, index, False)
-        except (ConversionError, MismatchError):
+        for way in (self._one_node, self._in_other_words, self._nodes, self._all_nodes):
             try:
-                found = self._by_nodes(layer, index, True)
+                found = way(layer, index)
             except (ConversionError, MismatchError) as error:
-                raise ConversionError(
-                    f"Keras {self._major} has no operation for {_told(layer)}",
-                    hint=str(error),
-                ) from None
-        self._place(layer, index, *found)
+                refused = str(error)
+                continue
+            if found is not None:
+                self._place(layer, index, *found)
+                return
+        raise ConversionError(
+            f"Keras {self._major} has no operation for {_told(layer)}", hint=refused
+        )
 
     def settle(self) -> None:
         """Put what was found into the network."""
@@ -112,9 +117,6 @@ class _Translation:
             if ref != old:
                 self._became[old] = ref
 
-    def _outputs(self, layer: Layer) -> range:
-        return range(max(1, max(len(call.outputs) for call in layer.calls)))
-
     def _name(self, wanted: str) -> str:
         """A name that no layer has; a foreign layer's own may be given once more."""
         if wanted in self._free:
@@ -129,8 +131,11 @@ class _Translation:
 
     # -- a row of the same writer -----------------------------------------------------------------
 
-    def _in_other_words(self, layer: Layer, index: int, row: Operation) -> Layer | None:
+    def _in_other_words(self, layer: Layer, index: int) -> _Found | None:
         """The layer, if the other Keras has a row that writes the very same nodes."""
+        row = _row(layer)
+        if row is None or row.name in _SIZED_OTHERWISE or row.name.startswith("nn.conv"):
+            return None
         args, kwargs = self._arguments(layer, index)
         config = {} if layer.class_name in _OF_KERAS_2 else layer.config
         given = {k: v for k, v in {**config, **kwargs}.items() if k != "name"}
@@ -140,13 +145,14 @@ class _Translation:
         try:
             values = tuple(row.values(revived(args), revived(given)))
             steps.declare(names)
-            steps.tensor(Said(((row, values),)))
+            steps.tensor(Said(((row, values, False),)))
             trial.write(layer, args, kwargs)
         except (ConversionError, MismatchError):
             return None
-        if len(steps.steps) != 1 or _nodes(steps.graph) != _nodes(trial.graph):
+        if len(steps.steps) != 1 or _told_apart(steps.graph) != _told_apart(trial.graph):
             return None
-        return self._said(steps.steps[0].spelled, layer.name)
+        made = self._said(steps.steps[0].spelled, layer.name)
+        return [made], [Ref(made.name, 0, k) for k in range(len(steps.steps[0].outputs))]
 
     def _said(self, words: Spelled, name: str) -> Layer:
         made = words.layer(self._name(name))
@@ -156,12 +162,28 @@ class _Translation:
 
     # -- by way of nodes --------------------------------------------------------------------------
 
-    def _by_nodes(self, layer: Layer, index: int, whole: bool) -> tuple[list[Layer], list[Ref]]:
-        """The layers that say the nodes of a call, or ``whole`` of what leads up to it as well."""
+    def _one_node(self, layer: Layer, index: int) -> _Found | None:
+        """The layer that says a call, if one operation says all of its nodes."""
+        return self._by_nodes(layer, index, False, 1)
+
+    def _nodes(self, layer: Layer, index: int) -> _Found | None:
+        """The layers that say the nodes of a call."""
+        return self._by_nodes(layer, index, False)
+
+    def _all_nodes(self, layer: Layer, index: int) -> _Found | None:
+        """The layers that say a call and the operations that lead up to it."""
+        return self._by_nodes(layer, index, True)
+
+    def _by_nodes(
+        self, layer: Layer, index: int, whole: bool, most: int | None = None
+    ) -> _Found | None:
         trial = _Trial(self, [])
         ends = trial.made(Ref(layer.name, index), whole)
         view = View(trial.graph, outputs=ends)
-        said = assemble(operations_of(view, self._major), view, {}, layer.name)
+        claims = operations_of(view, self._major)
+        if most is not None and len(claims) > most:
+            return None
+        said = assemble(claims, view, {}, layer.name)
         sources = dict(zip((ref.layer for ref in said.inputs), trial.sources(view), strict=True))
         ending = {ref.layer for ref in said.outputs}
         names: dict[str, str] = {}
@@ -295,7 +317,7 @@ def _as_refs(value: Any) -> Any:
     return value
 
 
-def _nodes(graph: GraphBuilder) -> list[Any]:
+def _told_apart(graph: GraphBuilder) -> list[Any]:
     """What tells two graphs apart."""
     return [
         (name, node.op, node.inputs, {k: _attr(v) for k, v in sorted(node.attrs.items())})

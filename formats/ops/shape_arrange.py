@@ -245,6 +245,15 @@ def reverse(call: Call) -> Static:
     return valued(array(np.flip(value, tuple(turned))))
 
 
+def list_diff(call: Call) -> list[Static]:
+    """ListDiff: the elements of the first list that the second has not, and their places."""
+    x, y = call.known(0), call.known(1)
+    if x is None or y is None or call.value(0) is None:
+        return [Static((None,)), Static((None,))]
+    kept = [(value, place) for place, value in enumerate(x) if value not in y]
+    return [valued(array([row[k] for row in kept])) for k in (0, 1)]
+
+
 _FAMILIES: dict[Rule, str] = {
     const: "Const HostConst",
     placeholder: "Placeholder PlaceholderV2 PlaceholderWithDefault Variable VariableV2",
@@ -272,6 +281,7 @@ _FAMILIES: dict[Rule, str] = {
     transpose: "Transpose ConjugateTranspose",
     invert_permutation: "InvertPermutation",
     reverse: "Reverse ReverseV2",
+    list_diff: "ListDiff",
 }
 
 RULES: dict[str, Rule] = {op: rule for rule, ops in _FAMILIES.items() for op in ops.split()}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from modelfmt.dtypes import DType
 from modelfmt.graph import Dims, Shape
 from modelfmt.ops.opdefs import MAX_OUTPUTS
 from modelfmt.ops.shape_core import Call, Rule, Size, Static, full
@@ -190,6 +191,39 @@ def one_hot(call: Call) -> Dims:
     return (*shape[:axis], depth, *shape[axis:])
 
 
+def diagonal(call: Call) -> Dims:
+    """MatrixDiagPart: the diagonal of the last two axes; V2 and V3: the one of number k."""
+    shape = call.shape(0)
+    known = call.known(1) if len(call.inputs) > 1 else [0]
+    if shape is None or len(shape) < 2 or known is None or len(set(known)) != 1:
+        return None
+    rows, columns = shape[-2:]
+    k = known[0]
+    if rows is None or columns is None:
+        return (*shape[:-2], None)
+    return (*shape[:-2], max(min(rows + min(k, 0), columns - max(k, 0)), 0))
+
+
+def matrix_of_diagonal(call: Call) -> Dims:
+    """MatrixDiag: a square matrix for each line; of V2 and V3 only the rank is told."""
+    shape = call.shape(0)
+    if not shape:
+        return None
+    if len(call.inputs) > 1 and (
+        call.known(1) != [0] or call.known(2) != [-1] or call.known(3) != [-1]
+    ):
+        return None
+    return (*shape, shape[-1])
+
+
+def bitcast(call: Call) -> Dims:
+    """Bitcast: to a dtype of equal size; another one adds or removes an axis."""
+    before, after = call.attrs.get("T"), call.attrs.get("type")
+    if not isinstance(before, DType) or not isinstance(after, DType):
+        return None
+    return call.shape(0) if before.itemsize == after.itemsize else None
+
+
 def where(call: Call) -> Dims:
     shape = call.shape(0)
     return (None, None if shape is None else len(shape))
@@ -233,6 +267,9 @@ _FAMILIES: dict[Rule, str] = {
     gather_nd: "GatherNd",
     one_hot: "OneHot",
     where: "Where",
+    bitcast: "Bitcast",
+    diagonal: "MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3",
+    matrix_of_diagonal: "MatrixDiag MatrixDiagV2 MatrixDiagV3",
     partition: "DynamicPartition",
     stitch: "DynamicStitch ParallelDynamicStitch",
     cross_entropy: "SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits",

@@ -20,6 +20,7 @@ from modelfmt.graphs.builder import GraphBuilder
 from modelfmt.graphs.conditionals import look
 from modelfmt.graphs.view import View
 from modelfmt.layers import bind, recognise, write_network
+from modelfmt.layers.account import NodeFate
 from modelfmt.layers.adapting import adapt
 from modelfmt.layers.time_major import put_batch_first
 from modelfmt.network import Network
@@ -29,6 +30,7 @@ from modelfmt.surgery.batches import fix_batch, with_batch
 from modelfmt.surgery.opening import open as open_container
 from modelfmt.surgery.optimizers import carry_training
 from modelfmt.surgery.populate import WithArchitecture
+from modelfmt.surgery.report import ConversionReport
 from modelfmt.surgery.stated import stated_or_recognised
 from modelfmt.tensor import Tensor
 
@@ -78,6 +80,7 @@ def convert(
     config: str | os.PathLike[str] | None = None,
     strip: Sequence[str] = (),
     force: bool = False,
+    report: str | os.PathLike[str] | None = None,
 ) -> Conversion:
     """Convert a model file.
 
@@ -101,6 +104,8 @@ def convert(
             model file with layers.
         strip: "optimizer": leave out how the model is compiled and its optimizer's state.
         force: replace an existing output.
+        report: a file that is told what became of every node and layer, also where nothing can be
+            converted: JSON, or text where its name ends in .txt or .md.
 
     Returns:
         A summary.
@@ -132,28 +137,52 @@ def convert(
     if freeze_batch is not None and freeze_batch < 1:
         raise UsageError("no such batch", expected="--freeze-batch 1 or more", found=freeze_batch)
     target = _Target(destination, kind, keras, force, version, freeze_batch)
+    ends = _Ends(inputs, outputs, signature)
+    told = ConversionReport(source, destination, kind)
+    if report is not None:
+        check_output(report, force=force)
+    try:
+        return _convert(target, from_kind, tags, ends, config, strip, told)
+    except ModelFormatError as error:
+        told.error = str(error)
+        raise
+    finally:
+        if report is not None:
+            told.save(os.fspath(report), force=force)
+
+
+def _convert(
+    target: _Target, from_kind: str | None, tags: Sequence[str] | None, ends: _Ends,
+    config: str | os.PathLike[str] | None, strip: Sequence[str], told: ConversionReport,
+) -> Conversion:  # fmt: skip
+    """Do what ``convert`` was asked for, and tell the report of it."""
+    source, kind, destination = told.source, target.kind, target.path
     with ExitStack() as opened, located(path=source):
         container = opened.enter_context(open_container(source, kind=from_kind, tags=tags))
         container.verify()
         notes: list[str] = []
         if config is not None:
             container = WithArchitecture(container, opened.enter_context(open_container(config)))
-        ends = _Ends(inputs, outputs, signature)
         layered = kind not in _OF_GRAPHS or target.holds_layers
         if not layered and container.has_graph and not container.has_network:
             tensors = _write_graph_to(target, container, ends)
             layers = 0
         else:
-            network = network_of(container, inputs, outputs, signature)
-            notes = carry_training(container, network, kind, keras, strip)
+            network = network_of(container, *ends, keras=target.keras, fates=told.nodes)
+            notes = carry_training(container, network, kind, target.keras, strip)
             if kind in _OF_GRAPHS and (remembering := _stateful(network)):
                 notes.append(
                     f"starts from zeros at every call, a graph having no memory of the last one: "
                     f"{', '.join(remembering)}"
                 )
+            told.notes += notes
+            if told.nodes:
+                told.guessed_ends(*(not given and not ends.signature for given in ends[:2]))
+            before = [dataclasses.replace(layer) for layer in network.walk()]
             if target.keras == 3 or not layered:
                 put_batch_first(network)
             _write_network_to(target, network)
+            told.note_layers(before, network, not layered)
             named = (t for layer in network.walk() for t in layer.weights.values())
             tensors = list({id(tensor): tensor for tensor in named}.values())
             layers = sum(1 for layer in network.walk() if layer.class_name != "InputLayer")
@@ -252,11 +281,15 @@ def network_of(
     inputs: Sequence[str] | None = None,
     outputs: Sequence[str] | None = None,
     signature: str | None = None,
+    *,
+    keras: int = 3,
+    fates: list[NodeFate] | None = None,
 ) -> Network:
     """The bound layers of any container: those it states, else those recognised in its graph.
 
     A SavedModel of tf.keras states layers beside its graph; they are those of the whole model, so
-    inputs, outputs or a signature ask for the graph.
+    inputs, outputs or a signature ask for the graph. Operations of a graph are said in the words
+    of the Keras major ``keras`` where it has some; ``fates`` is told what becomes of every node.
 
     Raises:
         UnrecognisedGraphError, UnknownLayerError, MismatchError: the layers cannot be had.
@@ -276,7 +309,7 @@ def network_of(
         )
 
     def recognised() -> Network:
-        return recognise(*_seen(container, inputs, outputs, signature))
+        return recognise(*_seen(container, inputs, outputs, signature), major=keras, fates=fates)
 
     if inputs or outputs or signature:
         return recognised()

@@ -87,17 +87,40 @@ def _read_broadcast(r: Reading) -> Said:
     x, shape = r.x(0), r.sizes(1)
     if all(isinstance(size, int) for size in shape):
         return r.say("BroadcastTo", x, shape)
-    zeros = spread(r, shape, 0, r.output_dtype())
-    added = r.say("LogicalOr" if r.output_dtype() == "bool" else "Add", x, zeros)
+    kind = r.output_dtype()
+    joining = "LogicalOr" if kind == "bool" else "Add"
+    alike = _alike(r, r.node.inputs[1])
+    if alike:
+        added: Any = x
+        for tensor in alike:
+            added = r.say(joining, added, r.say("ZerosLike", TensorName(tensor), dtype=kind))
+    else:
+        added = r.say(joining, x, spread(r, shape, 0, kind))
     return r.any_of(r.say("broadcast_to", x, r.x(1)), added)
 
 
+def _alike(r: Reading, shape: str) -> list[str]:
+    """The tensors whose shapes are broadcast together to a shape, if it is nothing else."""
+    node = r.view.producer(shape)
+    if node is None:
+        return []
+    if node.op == "Shape":
+        return [r.view.resolve(node.inputs[0])]
+    if node.op != "BroadcastArgs":
+        return []
+    parts = [_alike(r, i) for i in node.inputs]
+    return [each for part in parts for each in part] if all(parts) else []
+
+
 def spread(r: Reading, shape: list[Any], value: Any, dtype: str) -> Said:
-    """``value`` in a tensor of this shape, of which one size is another tensor's."""
+    """``value`` in a tensor of this shape, of which some sizes are other tensors'."""
     unknown = [k for k, size in enumerate(shape) if not isinstance(size, int)]
-    if len(unknown) != 1 or not isinstance(shape[unknown[0]], Size):
+    if not unknown or not all(isinstance(shape[k], Size) for k in unknown):
         raise Unread
     line = r.along(shape[unknown[0]], len(shape), unknown[0], value, dtype)
+    for k in unknown[1:]:
+        zeros = r.along(shape[k], len(shape), k, 0, dtype)
+        line = r.say("LogicalOr" if dtype == "bool" else "Add", line, zeros)
     counts = [size if isinstance(size, int) else 1 for size in shape]
     return line if set(counts) == {1} else r.say("Tile", line, counts)
 
@@ -333,6 +356,8 @@ def _read_pad(r: Reading) -> Said:
     mode = str(r.attr("mode")).lower() if r.op == "MirrorPad" else "constant"
     if isinstance(value, TensorName):
         raise Unread
+    if isinstance(r.x(1), TensorName):
+        return r.say("pad", r.x(0), value, r.x(1), mode)
     return r.say("Pad", r.x(0), value, r.matrix(1), mode)
 
 

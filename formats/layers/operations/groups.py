@@ -106,7 +106,7 @@ def _negative(ops: Ops, x: Any) -> TensorName:
     return ops.op("Less", bits, ops.tensor(0, "int32"))
 
 
-@operation("View(x, dtype=None)")
+@operation("View(x, dtype=None)", "bitcast(input, type)")
 def _viewed(ops: Ops, x: Any, dtype: Any) -> TensorName:
     """The same bytes as numbers of another dtype."""
     x = ops.tensor(x)

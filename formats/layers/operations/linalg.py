@@ -170,6 +170,9 @@ def _cross(ops: Ops, x: Any, y: Any, a: Any, b: Any, c: Any, axis: Any) -> Tenso
     return ops.moved(ops.op("Cross", x, y), [-1], [c])
 
 
+reads_as("Cross", "Cross")
+
+
 @operation("Einsum(*operands, subscripts)")
 def _einsum(ops: Ops, operands: Any, equation: Any) -> TensorName:
     kind = ops.meeting(*operands)
@@ -315,7 +318,31 @@ def _read_diagonal(r: Reading) -> Said:
     )
 
 
-reads_as("MatrixDiag", "linalg.diag")
+@reads("MatrixDiagPartV2", "MatrixDiagPartV3")
+def _read_diagonal_of_number(r: Reading) -> Said:
+    k, rank = r.number(1), r.rank(0)
+    return r.any_of(
+        r.say("linalg.diag_part", r.x(0), k=k),
+        r.say("Diagonal", r.x(0), offset=k, axis1=rank - 2, axis2=rank - 1),
+    )
+
+
+@reads("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3")
+def _read_matrix_of_diagonal(r: Reading) -> Said:
+    """Square: the line where the row is the column, else 0."""
+    import numpy as np
+
+    if r.op != "MatrixDiag" and [r.number(k) for k in (1, 2, 3)] != [0, -1, -1]:
+        raise Unread
+    size = r.dims(0)[-1]
+    direct = r.say("linalg.diag", r.x(0))
+    if size is None:
+        return direct
+    row = r.say("ExpandDims", r.x(0), -2)
+    placed = r.say("Where", np.eye(size, dtype=bool), row, r.say("ZerosLike", row))
+    return r.any_of(direct, placed)
+
+
 # -- decompositions -----------------------------
 
 
@@ -347,6 +374,13 @@ def _solve(ops: Ops, a: Any, b: Any) -> TensorName:
         made = ops.op("MatrixSolve", a, ops.op("ExpandDims", b, -1))
         return ops.op("Squeeze", made, squeeze_dims=[ops.rank(b)])
     return ops.op("MatrixSolve", a, b)
+
+
+@reads("MatrixSolve")
+def _read_solve(r: Reading) -> Said:
+    if r.attr("adjoint"):
+        raise Unread
+    return r.say("Solve", *r.operands())
 
 
 @operation(
@@ -381,6 +415,13 @@ def _svd(ops: Ops, x: Any, full: Any, vectors: Any) -> list[TensorName] | Tensor
 @operation("Eigh(x) linalg.eigh(tensor)")
 def _eigh(ops: Ops, x: Any) -> list[TensorName]:
     return ops.ops("SelfAdjointEigV2", *ops.floats(x))
+
+
+@reads("MatrixTriangularSolve")
+def _read_solve_triangular(r: Reading) -> Said:
+    if r.attr("adjoint"):
+        raise Unread
+    return r.say("SolveTriangular", *r.operands(), lower=bool(r.attr("lower")))
 
 
 # -- norms -----------------------------

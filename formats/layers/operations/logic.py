@@ -108,7 +108,7 @@ def _read_places(r: Reading) -> Said:
     """Where a condition holds, one row a place."""
     found = r.say("Nonzero", r.x(0))
     rows = r.say("Stack", r.outputs(found, r.rank(0)), axis=1)
-    return r.any_of(r.say("where", r.x(0)), r.say("Cast", rows, r.output_dtype()))
+    return r.any_of(r.exactly("where", r.x(0)), r.say("Cast", rows, r.output_dtype()))
 
 
 @operation("Nonzero(x)")
@@ -148,6 +148,11 @@ def _read_sum_of_all(r: Reading) -> Said:
 def write_cast(ops: Ops, x: Any, dtype: Any) -> TensorName:
     x, target = ops.tensor(x), ops.named_dtype(dtype).name
     return ops.op("Identity", x) if ops.dtype(x) == target else ops.cast(x, target)
+
+
+@reads("Bitcast")
+def _read_bits(r: Reading) -> Said:
+    return r.say("View bitcast", r.x(0), r.output_dtype())
 
 
 @reads("Cast")

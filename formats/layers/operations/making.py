@@ -223,9 +223,9 @@ def write_one_hot(ops: Ops, x: Any, on: Any, off: Any, depth: Any, axis: Any, dt
 def _read_one_hot(r: Reading) -> Said:
     x, depth, on, off = r.x(0), r.number(1), r.x(2), r.x(3)
     axis, kind = r.attr("axis"), r.output_dtype()
-    direct = r.say("one_hot", x, on, off, depth, axis=axis, dtype=kind)
+    direct = r.exactly("one_hot", x, on, off, depth, axis=axis, dtype=kind)
     if (on, off) == (1, 0):
-        return r.any_of(r.say("OneHot", x, num_classes=depth, axis=axis, dtype=kind), direct)
+        return r.any_of(direct, r.say("OneHot", x, num_classes=depth, axis=axis, dtype=kind))
     hot = r.say("OneHot", x, num_classes=depth, axis=axis, dtype="bool")
     return r.any_of(direct, r.say("Where", hot, on, off))
 

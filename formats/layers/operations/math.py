@@ -270,7 +270,12 @@ def _c_remainder(ops: Ops, x: Any, y: Any) -> TensorName:
     return ops.op("TruncateMod", *ops.same(x, y, also=["int*"]))
 
 
-reads_as("TruncateMod", "Fmod")
+@reads("TruncateMod")
+def _read_c_remainder(r: Reading) -> Said:
+    """The sign of x times the remainder of the sizes."""
+    x, y = r.operands()
+    sizes = r.say("Mod", r.say("Absolute", x), r.say("Absolute", y))
+    return r.any_of(r.say("Fmod", x, y), r.say("Multiply", r.say("Sign", x), sizes))
 
 
 def _scaled(ops: Ops, x: Any, function: str | None, factor: float) -> TensorName:

@@ -287,8 +287,8 @@ def _read_local_response(r: Reading) -> Said:
     kernel = np.ones([1, 1, 2 * radius + 1, 1, 1], r.output_dtype())
     squares = r.say("ExpandDims", r.say("Square", x), -1)
     total = r.any_of(
+        r.exactly("nn.conv3d", squares, kernel, strides=[1] * 5, padding="SAME"),
         r.say("Conv", squares, kernel, padding="same"),
-        r.say("nn.conv3d", squares, kernel, strides=[1] * 5, padding="SAME"),
     )
     total = r.say("Multiply", r.say("Squeeze", total, -1), float(r.attr("alpha")))
     power = r.say("Power", r.say("Add", total, float(r.attr("bias"))), float(r.attr("beta")))

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelfmt import dtypes
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.sizes import Size
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.operations.reading import Reading, reads
 from modelfmt.layers.operations.saying import Said
@@ -93,8 +94,18 @@ def write_top_k(ops: Ops, x: Any, k: Any, ordered: Any) -> list[TensorName]:
 
 @reads("TopKV2")
 def _read_top_k(r: Reading) -> list[Said]:
-    made = r.say("TopK", r.x(0), r.number(1), sorted=bool(r.attr("sorted")))
-    return r.outputs(made, 2)
+    """As many as the whole axis: for Keras 3 all in order, of floats the negative ones upwards."""
+    x, count = r.x(0), r.sizes(1)
+    if isinstance(count[0], int):
+        made = r.say("TopK", x, count[0], sorted=bool(r.attr("sorted")))
+        return r.outputs(made, 2)
+    direct = r.say("math.top_k", x, r.x(1), sorted=True)
+    whole = Size(r.view.resolve(r.node.inputs[0]), r.rank(0) - 1)
+    if count[0] != whole or not r.dtype(0).startswith("float"):
+        return r.outputs(direct, 2)
+    turned = r.say("Negative", x)
+    values = r.say("Negative", r.say("Sort", turned))
+    return [r.any_of(direct, values), r.any_of(direct.out(1), r.say("Argsort", turned))]
 
 
 @operation("InTopK(targets, predictions, k) math.in_top_k(targets, predictions, k)")
@@ -215,6 +226,18 @@ def _digitize(ops: Ops, x: Any, bins: Any) -> TensorName:
     if isinstance(bins, TensorName):
         raise ConversionError("the bins of digitize must be numbers")
     return ops.op("Bucketize", ops.tensor(x), boundaries=[float(b) for b in np.ravel(bins)])
+
+
+@reads("Bucketize")
+def _read_buckets(r: Reading) -> Said:
+    """How many bounds are not above x."""
+    import numpy as np
+
+    bounds = np.asarray(r.attr("boundaries"), "float32")
+    x = r.x(0)
+    seen = r.say("GreaterEqual", r.say("ExpandDims", x, -1), bounds)
+    count = r.say("Sum", r.say("Cast", seen, "int32"), axis=-1)
+    return r.any_of(r.say("Digitize", x, bounds), count)
 
 
 @operation("math.cumulative_logsumexp(x, axis=0, exclusive=False, reverse=False)")

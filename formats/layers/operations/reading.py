@@ -12,18 +12,20 @@ what is not known (``Unread``), and the next reader of that op is asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from modelfmt.errors import ConversionError
-from modelfmt.graph import Dims, Node
+from modelfmt.graph import Dims, Node, parse_input
 from modelfmt.graphs.sizes import Element, Size, sizes
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.steps import Held
 from modelfmt.layers.operations.table import Operation, find
+from modelfmt.ops.numbers import COMPUTED, UncomputedError, compute
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +39,7 @@ _READERS: dict[str, list[Reader]] = {}
 _PLAIN = ("float32", "int32", "bool")
 #: Elements that a config still holds; more floats than that are weights.
 _LARGE = 4096
+_FOLDED = COMPUTED | {"Range"}
 
 
 class Unread(Exception):
@@ -200,17 +203,22 @@ class Reading:
 
     def say(self, names: str, *args: Any, **kwargs: Any) -> Said:
         """The operation of any of these names, with these arguments."""
-        choices: list[tuple[Operation, tuple[Any, ...]]] = []
+        choices: list[tuple[Operation, tuple[Any, ...], bool]] = []
         for name in names.split():
             row = find(name)
             if row is None:
                 raise KeyError(name)  # a reader's own mistake
-            choices.append((row, tuple(row.values(args, kwargs))))
+            choices.append((row, tuple(row.values(args, kwargs)), False))
         return Said(tuple(choices))
 
     def any_of(self, *said: Said) -> Said:
         """One of several, the first that the target has words for."""
         return Said(tuple(choice for each in said for choice in each.choices))
+
+    def exactly(self, name: str, *args: Any, **kwargs: Any) -> Said:
+        """The operation of that name, in no other row's words."""
+        said = self.say(name, *args, **kwargs)
+        return Said(tuple((row, values, True) for row, values, _ in said.choices))
 
     def outputs(self, said: Said, count: int) -> list[Said]:
         """All outputs of an operation of several."""
@@ -254,7 +262,32 @@ def known_array(tensor: str, view: View) -> npt.NDArray[np.generic] | None:
         return constant.root.numpy().reshape(constant.shape)
     static = view.static(tensor)
     if static.value is None or static.dtype is None or not view.is_known(tensor):
-        return None
+        return _computed(tensor, view)
     return np.asarray(static.value.tolist(), static.dtype.numpy).reshape(static.value.shape)
 
 
+
+
+def _computed(tensor: str, view: View) -> npt.NDArray[np.generic] | None:
+    """What constants alone come to, where it is no more than a config holds."""
+    node = view.producer(tensor)
+    shape = view.shape(tensor)
+    if node is None or node.name not in view.fixed or node.op not in _FOLDED or not shape:
+        return None
+    if None in shape or math.prod(size or 0 for size in shape) > _LARGE:
+        return None
+    inputs = [known_array(i, view) for i in node.inputs]
+    dtype = view.dtype(tensor)
+    if dtype is None or any(each is None for each in inputs):
+        return None
+    if node.op == "Range":
+        import numpy as np
+
+        ends: list[Any] = [each.item() for each in inputs if each is not None]
+        return np.asarray(np.arange(*ends), dtype.numpy)
+    known = [each for each in inputs if each is not None]
+    try:
+        made = compute(node.op, lambda name: view.attr(node, name), known)
+    except UncomputedError:
+        return None
+    return made[parse_input(tensor).port].astype(dtype.numpy)

@@ -37,6 +37,8 @@ _CALLED = {
     }.items()
     for name in names.split()
 }
+#: Classes that take numbers where their function takes tensors too.
+_OF_NUMBERS = frozenset({"Arange", "Linspace", "Slice"})
 #: Functions of one Keras that another one's files would not find.
 _PRIVATE = ("keras.", "compat.", "grad_pass_through")
 
@@ -48,11 +50,12 @@ class Said:
     Values are TensorNames, numbers, arrays, slices, lists of those, and other Saids.
 
     Attributes:
-        choices: rows and their arguments, each of which would do.
+        choices: rows and their arguments, each of which would do, and whether no other row of
+            the same writer would.
         output: which of the operation's outputs is meant.
     """
 
-    choices: tuple[tuple[Operation, tuple[Any, ...]], ...]
+    choices: tuple[tuple[Operation, tuple[Any, ...], bool], ...]
     output: int = 0
 
     def out(self, output: int) -> Said:
@@ -79,10 +82,12 @@ class Spelled:
         return layer
 
 
-def spelled(row: Operation, values: Sequence[Any], major: int) -> list[Spelled]:
+def spelled(
+    row: Operation, values: Sequence[Any], major: int, exact: bool = False
+) -> list[Spelled]:
     """All the ways in which Keras ``major`` can say ``row`` with the writer's ``values``."""
     found = []
-    for other in spellings(row):
+    for other in [row] if exact else spellings(row):
         if other.of_keras == (major == 3) and not other.name.startswith(_PRIVATE):
             made = _as_class(other, values) if major == 3 else _as_function(other, values)
             if made is not None:
@@ -118,13 +123,49 @@ def _as_class(row: Operation, values: Sequence[Any]) -> Spelled | None:
     called, built = named[:count], named[count:]
     while called and called[-1][1] is not REQUIRED and _same(called[-1][2], called[-1][1]):
         called = called[:-1]
-    args = [_literal(value) for _, _, value in called]
+    args = [_literal(_as_array(row, value)) for _, _, value in called]
     if row.variadic:
         args = list(args[0])
+    if row.name in _OF_NUMBERS and tensor_names(args):
+        return None
+    if row.name == "Norm" and values[1] == "euclidean":
+        return None
+    if row.name == "GetItem" and not _is_plain_key(values[1]):
+        return None
     config = {n: _literal(v) for n, d, v in built if d is REQUIRED or not _same(v, d)}
     if tensor_names(config):
         return None  # a constructor takes no tensors
     return Spelled(row.name, config, args, {})
+
+
+def _is_plain_key(key: Any) -> bool:
+    """Whether Keras loads a call with this key: it tells no ellipsis from an object's class, and
+    slices between numbers only.
+    """
+    for item in key if isinstance(key, list) else [key]:
+        ends = [item.start, item.stop, item.step] if isinstance(item, slice) else [item]
+        if any(end is Ellipsis or isinstance(end, str) for end in ends):
+            return False
+    return True
+
+
+def _as_array(row: Operation, value: Any) -> Any:
+    """Numbers that Keras asks for their dtype or shape, as an array."""
+    import numpy as np
+
+    if isinstance(value, int) and not isinstance(value, bool) and row.name.startswith("Bitwise"):
+        return np.asarray([value], "int32")
+    if isinstance(value, list) and value and row.name != "GetItem" and not tensor_names(value):
+        array = np.asarray(value) if _are_numbers(value) else None
+        if array is not None and array.dtype.kind in "bif":
+            return array.astype({"b": "bool", "i": "int32", "f": "float32"}[array.dtype.kind])
+    return value
+
+
+def _are_numbers(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_are_numbers(inner) for inner in value)
+    return isinstance(value, bool | int | float)
 
 
 def _as_function(row: Operation, values: Sequence[Any]) -> Spelled | None:
@@ -133,6 +174,11 @@ def _as_function(row: Operation, values: Sequence[Any]) -> Spelled | None:
         return None
     (_, _, first), *rest = named
     kwargs = {n: _plain(v) for n, d, v in rest if d is REQUIRED or not _same(v, d)}
+    if row.name == "expand_dims" and isinstance(values[1], list):
+        return None
+    # An argument of None is as good as left out.
+    if row.name != "pad" and any(d is not None and v is None for _, d, v in rest):
+        return None
     slicing = row.name == "__operators__.getitem"
     class_name = "SlicingOpLambda" if slicing else "TFOpLambda"
     return Spelled(class_name, {"function": row.name}, [_plain(first)], kwargs)

@@ -80,7 +80,12 @@ def _read_slice(r: Reading) -> Said:
         direct = r.say("strided_slice", whole, *(r.x(k) for k in (1, 2, 3)), *masks)
         return direct if key is None else r.any_of(r.say("GetItem", whole, key), direct)
     begin, end, step = (r.ints(k) for k in (1, 2, 3))
-    return r.say("GetItem", whole, _key(begin, end, step, masks))
+    key = _key(begin, end, step, masks)
+    if Ellipsis in key:
+        place = key.index(Ellipsis)
+        taken = sum(item is not None for item in key) - 1
+        key[place : place + 1] = [slice(None)] * (r.rank(0) - taken)
+    return r.say("GetItem", whole, key)
 
 
 def _key(begin: list[Any], end: list[Any], step: list[int], masks: list[int]) -> list[Any]:
@@ -345,6 +350,11 @@ def _slice_update(ops: Ops, x: Any, start: Any, updates: Any) -> TensorName:
     inside = ops.op("Pad", ops.op("OnesLike", ops.cast(updates, "bool")), widths)
     made = ops.op("SelectV2", inside, ops.op("Pad", updates, widths), x)
     return made if rank else updates
+
+
+@reads("XlaDynamicUpdateSlice")
+def _read_slice_update(r: Reading) -> Said:
+    return r.say("SliceUpdate", r.x(0), r.ints(2), r.x(1))
 
 
 @operation("Diff(a, n=1, axis=-1)")

@@ -24,6 +24,13 @@ from modelfmt.layers.registry import codec_for
 from modelfmt.network import Spec
 from modelfmt.tensor import Tensor
 
+#: The functions of TensorFlow that cast.
+_CASTING = frozenset(
+    {
+        "cast", "dtypes.cast", "math.count_nonzero", "sequence_mask", "convert_to_tensor",
+        "math.truediv", "math.divide", "zeros_like", "ones_like", "shape", "size", "range",
+    }
+)  # fmt: skip
 #: Tells the dtype and shape of a tensor that steps read.
 SpecOf = Callable[[str], tuple[DType, Dims]]
 
@@ -110,22 +117,21 @@ class Steps:
         self._written[new] = self._written[old]
 
     def _chosen(self, said: Said) -> list[str]:
-        for row, values in said.choices:
+        for row, values, exact in said.choices:
             before = len(self.steps), dict(self._made)
             try:
                 plain = [self._value(value) for value in values]
             except UnsayableError:
                 self.steps, self._made = self.steps[: before[0]], before[1]
                 continue
-            for words in spelled(row, plain, self._major):
+            for words in spelled(row, plain, self._major, exact):
                 try:
                     return self._add(words)
                 except (ConversionError, MismatchError):
                     continue
             self.steps, self._made = self.steps[: before[0]], before[1]
-        raise UnsayableError(
-            f"Keras {self._major} has no words for {', '.join(r.name for r, _ in said.choices)}"
-        )
+        names = ", ".join(row.name for row, _, _ in said.choices)
+        raise UnsayableError(f"Keras {self._major} has no words for {names}")
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, Said):
@@ -144,7 +150,12 @@ class Steps:
         args, kwargs = self._for_graph(list(words.args)), self._for_graph(dict(words.kwargs))
         if not tensor_names([args, kwargs]):
             raise UnsayableError("an operation on no tensor", found=words.class_name)
+        before = len(self._graph)
         made = codec_for(layer).write_call(layer, args, kwargs, self._graph)
+        ops = {node.op for node in list(self._graph.values())[before:]}
+        if self._major == 2 and "Cast" in ops and words.config["function"] not in _CASTING:
+            # Our writers are kinder than TensorFlow, which casts nothing unless it is told to.
+            raise UnsayableError("tensors of two dtypes", found=words.class_name)
         return self._note(words, made)
 
     def _note(self, words: Spelled, made: Sequence[str], weight: Tensor | None = None) -> list[str]:
@@ -203,7 +214,7 @@ class Steps:
 
 def _say(names: str, *args: Any, **kwargs: Any) -> Said:
     rows = [row for name in names.split() if (row := find(name)) is not None]
-    return Said(tuple((row, tuple(row.values(args, kwargs))) for row in rows))
+    return Said(tuple((row, tuple(row.values(args, kwargs)), False) for row in rows))
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:

@@ -13,7 +13,7 @@ from modelfmt.errors import ConversionError
 from modelfmt.layers.codec import TensorName
 from modelfmt.layers.convolving import convolve, convolve_each
 from modelfmt.layers.operations.arrays import listed
-from modelfmt.layers.operations.reading import Reading, Unread, reads
+from modelfmt.layers.operations.reading import Reading, Unread, reads, reads_as
 from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.table import Writer, operation
 from modelfmt.layers.operations.values import Ops
@@ -190,7 +190,7 @@ def _read_conv(r: Reading) -> Said:
     }[r.op]  # fmt: skip
     outer = [1, *strides, 1]
     inner = dilation if deep else [1, *dilation, 1]
-    return r.any_of(made, r.say(function, x, kernel, outer, padding, None, inner))
+    return r.any_of(r.exactly(function, x, kernel, outer, padding, None, inner), made)
 
 
 @operation(
@@ -229,7 +229,9 @@ for op, keras, function in (
 def _read_blocks(r: Reading) -> Said:
     if r.attr("data_format") != "NHWC":
         raise Unread
-    return r.say(r.op, r.x(0), int(r.attr("block_size")))
+    function = "nn.depth_to_space" if r.op == "DepthToSpace" else "nn.space_to_depth"
+    x, size = r.x(0), int(r.attr("block_size"))
+    return r.any_of(r.exactly(function, x, size), r.say(r.op, x, size))
 
 
 # -- images -----------------------------
@@ -248,6 +250,10 @@ operation("RGBToHSV(images, data_format=None)",
           "image.rgb_to_hsv(images, _format=None)")(_colours("RGBToHSV"))  # fmt: skip
 operation("HSVToRGB(images, data_format=None)",
           "image.hsv_to_rgb(images, _format=None)")(_colours("HSVToRGB"))  # fmt: skip
+
+
+reads_as("RGBToHSV", "RGBToHSV")
+reads_as("HSVToRGB", "HSVToRGB")
 
 
 @operation(

@@ -35,7 +35,7 @@ def write(
         ("Nanargmax", [], {"axis": 0}, "ArgMax", ()),
         ("UnravelIndex", [[2, 3]], {}, "FloorMod", (6,)),
         ("Signbit", [], {}, "Less", (6,)),
-        ("View", ["float32"], {}, "Bitcast", None),
+        ("View", ["float32"], {}, "Bitcast", (6,)),
         ("View", ["int16"], {}, "Reshape", (12,)),
     ],
 )  # fmt: skip

@@ -33,7 +33,7 @@ def write(
         ("Pinv", [], {}, "BatchMatMulV2", None),
         ("MatrixRank", [], {}, "Sum", None),
         ("CDist", ["x"], {}, "Sqrt", (4, 4)),
-        ("Corrcoef", [], {}, "Maximum", None),
+        ("Corrcoef", [], {}, "Maximum", (4, 4)),
         ("clip_by_norm", [2.0], {}, "RealDiv", (4, 3)),
         ("nn.crelu", [], {}, "Relu", (4, 6)),
     ],

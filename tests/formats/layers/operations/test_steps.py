@@ -27,7 +27,7 @@ def spec_of(tensor: str) -> tuple[DType, Dims]:
 def say(name: str, *args: Any, **kwargs: Any) -> Said:
     row = find(name)
     assert row is not None
-    return Said(((row, tuple(row.values(args, kwargs))),))
+    return Said(((row, tuple(row.values(args, kwargs)), False),))
 
 
 def steps(major: int = 3) -> Steps:
