@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "dump": Entry("inspect", "Tell what is in a model file: inputs, outputs, layers, tensors."),
+    "view": Entry("view", "Draw a model: one page to unfold and search, or SVG, dot, Mermaid."),
     "diff": Entry("compare", "Tell what differs between two model files."),
     "check": Entry("inspect", "Look for damage; exit status 1 if there is any."),
     "audit": Entry("inspect", "Tell what would run or be opened if a framework loaded a file."),

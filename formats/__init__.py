@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from modelfmt.surgery.transplant import transplant as transplant
     from modelfmt.surgery.transplant_map import write_map as write_map
     from modelfmt.surgery.verify import verify as verify
+    from modelfmt.surgery.view import view as view
     from modelfmt.tensor import Tensor as Tensor
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "register_layer": "modelfmt.layers",
     "transplant": "modelfmt.surgery.transplant",
     "verify": "modelfmt.surgery.verify",
+    "view": "modelfmt.surgery.view",
     "write_map": "modelfmt.surgery.transplant_map",
 }
 __all__ = sorted(_HOMES)

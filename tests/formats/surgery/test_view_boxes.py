@@ -1,0 +1,75 @@
+"""Scopes by slashes, groups by words, and what is unfolded at first."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from modelfmt.surgery.view_boxes import Box, Picture, grouped, printable, scoped, shortened
+
+
+def tree(boxes: list[Box]) -> list[object]:
+    return [(box.title, tree(box.children)) if box.children else box.title for box in boxes]
+
+
+def chain(*names: str, kinds: str = "ab") -> tuple[list[Box], list[tuple[Box, Box, bool]]]:
+    boxes = [Box(name, name, kinds[at % len(kinds)]) for at, name in enumerate(names)]
+    return boxes, [(a, b, False) for a, b in pairwise(boxes)]
+
+
+def test_slashes_make_scopes() -> None:
+    names = ["x", "a/b/one", "a/b/two", "c/d/alone", "a/three", "e", "e/f", "e/g"]
+    found = scoped({name: Box(name.rpartition("/")[2], name, "op") for name in names})
+    assert tree(found) == [
+        "x", ("a", [("b", ["one", "two"]), "three"]), "c/d/alone", ("e", ["e", "f", "g"])
+    ]  # fmt: skip
+
+
+def test_names_of_slashes_only_are_names() -> None:
+    found = scoped({name: Box("t", name, "op") for name in ["/", "//", "a//b", ""]})
+    picture = Picture.of("t", "k", found, [])
+    assert sorted(box.name for box in picture.boxes if box.kind) == ["", "/", "//", "a//b"]
+
+
+def test_words_of_layers_make_groups() -> None:
+    boxes, edges = chain("in", "c1_1_conv", "c1_1_bn", "c1_1_relu", "c1_out", "c1_add", "dense")
+    assert tree(grouped(boxes, edges)) == [
+        "in", ("c1", [("c1_1", ["c1_1_conv", "c1_1_bn", "c1_1_relu"]), "c1_out", "c1_add"]),
+        "dense",
+    ]  # fmt: skip
+
+
+def test_made_up_names_and_one_class_make_none() -> None:
+    boxes, edges = chain("dense", "dense_1", "dense_2", "dense_3")
+    assert grouped(boxes, edges) == boxes
+    boxes, edges = chain("max_a", "max_b", "max_c", kinds="a")
+    assert grouped(boxes, edges) == boxes
+
+
+def test_a_group_that_is_left_and_reentered_is_none() -> None:
+    boxes, edges = chain("g_a", "g_b", "other", "g_c", "g_d")
+    assert grouped(boxes, edges) == boxes
+
+
+def test_what_is_unfolded_at_first_stays_readable() -> None:
+    few = Box("few", "few", children=[Box(str(i), str(i), "k") for i in range(5)])
+    many = Box("many", "many", children=[Box(f"m{i}", f"m{i}", "k") for i in range(500)])
+    picture = Picture.of("t", "k", [few, many], [])
+    assert picture.opened() == {few.id}
+    assert picture.opened(1) == {few.id, many.id}
+    assert picture.opened(0) == set()
+
+
+def test_an_edge_is_a_control_edge_only_if_all_are() -> None:
+    a, b, c = (Box(n, n, "k") for n in "abc")
+    picture = Picture.of(
+        "t", "k", [a, b, c], [(a, b, True), (a, b, False), (b, c, True), (c, c, False)]
+    )
+    assert [(e.source, e.target, e.control) for e in picture.edges] == [
+        (0, 1, False), (1, 2, True)
+    ]  # fmt: skip
+
+
+def test_text_that_xml_cannot_hold() -> None:
+    assert printable("a\x00b\ud800c\n\u00e9") == "a\ufffdb\ufffdc\n\u00e9"
+    assert shortened("a" * 50 + "b" * 50, 11) == "aaaaa\u2026bbbbb"
+    assert shortened("short") == "short"
