@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from modelfmt.layers.recogniser import Recognised
 
 _UNFIT = re.compile(r"[^A-Za-z0-9_.\-]+")
+#: A model casts its inputs in its own scope, before the layer that the Cast is claimed with.
+_CAST = re.compile(r"(^|/)Cast(_\d+)?$")
 
 
 def layer_names(found: Sequence[Recognised], view: View) -> list[str]:
@@ -45,7 +47,8 @@ def scope_of(item: Recognised) -> str:
     """The scope shared by a claim's nodes, without those that the layer opens in itself."""
     if item.claim.scope is not None:
         return item.claim.scope
-    folders = [name.rpartition("/")[0] for name in item.claim.nodes]
+    nodes = [name for name in item.claim.nodes if not _CAST.search(name)] or item.claim.nodes
+    folders = [name.rpartition("/")[0] for name in nodes]
     common = posixpath.commonpath(folders).split("/")
     while len(common) > 1 and re.sub(r"_\d+$", "", common[-1]) in item.codec.scopes:
         common = common[:-1]

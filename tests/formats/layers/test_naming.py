@@ -40,6 +40,8 @@ def names(*items: Recognised) -> list[str]:
         (("m/d/cond/batchnorm/add",), "m/d"),
         (("batchnorm/add",), "batchnorm"),
         (("MatMul", "m/BiasAdd"), ""),
+        (("m/Cast", "m/d/Cast_1", "m/d/embedding_lookup"), "m/d"),
+        (("m/d/Cast",), "m/d"),
         (("MatMul",), ""),
         (("ma/x", "mb/y"), ""),
     ],
