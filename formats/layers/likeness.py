@@ -45,6 +45,15 @@ ROOTS = frozenset({
     "Sigmoid", "Tanh", "Exp", "Softplus", "Softsign", "Log", "Log1p",
 })  # fmt: skip
 
+#: What is made of straight lines; products of one with itself apart, which grow slowly enough.
+_STRAIGHT = frozenset({
+    "AddV2", "Sub", "Mul", "RealDiv", "DivNoNan", "BiasAdd", "Neg", "Abs", "Cast", "Maximum",
+    "Minimum", "ClipByValue", "Relu", "Relu6", "LeakyRelu", "SelectV2", "Less", "LessEqual",
+    "Greater", "GreaterEqual", "ZerosLike", "OnesLike",
+})  # fmt: skip
+_SUMS = frozenset({"AddV2", "Sub", "BiasAdd"})
+#: An offset by which values of size 1 lose two digits of seven.
+_MOST_MOVED = 64.0
 #: Constants of a graph are float32: so far apart are two spellings of one function.
 _RTOL = 3e-6
 
@@ -59,7 +68,7 @@ class Curve:
     @cached_property
     def x(self) -> Array:
         """The points at which it is tried."""
-        return _points(self.cut.numbers)
+        return _points(self.cut.numbers, self.cut.ops <= _STRAIGHT)
 
     @cached_property
     def y(self) -> Array:
@@ -130,17 +139,23 @@ def _has_one_channel(cut: Cut) -> bool:
     return shape is None or 1 in shape[1:]
 
 
-def _points(numbers: list[float]) -> Array:
-    """Where a function is tried: far, near, around zero, and where its constants make it bend."""
+def _points(numbers: list[float], straight: bool = False) -> Array:
+    """Where a function is tried: far, near, around zero, and where its constants make it bend.
+
+    One of straight lines is tried beyond all of its constants, however large they are.
+    """
     import numpy as np
 
-    far = np.geomspace(1e-6, 30, 90)
-    bends = [n for n in numbers if math.isfinite(n) and abs(n) < 1e4]
+    most = 1e30 if straight else 1e4
+    bends = [n for n in numbers if math.isfinite(n) and abs(n) < most]
     bends += [1 / n for n in bends if abs(n) > 1e-3]
     bends += [a * b for a, b in itertools.combinations(bends[:6], 2)]
     bends += [a / b for a, b in itertools.permutations(bends[:6], 2) if b]
     near = np.array([0.0, *bends, *(-b for b in bends)])
-    near = np.unique(near[np.abs(near) < 1e4])
+    near = np.unique(near[np.abs(near) < most])
+    far = np.geomspace(1e-6, 30, 90)
+    if straight and (largest := float(np.abs(near).max())) > 3:
+        far = np.append(far, np.geomspace(30, 10 * largest + 30, 90))
     points = np.concatenate([
         far, -far, np.linspace(-12, 12, 97), near, near - 1e-3, near + 1e-3, near - 1, near + 1
     ])  # fmt: skip
@@ -217,6 +232,18 @@ def _bends(curve: Curve) -> bool:
     return found is not None and not found.is_line and found.config.get("negative_slope", 0) < 1
 
 
+def keeps_digits(cut: Cut, scale: Any, offset: Any) -> bool:
+    """Whether x * scale + offset has as many digits as a chain that may add before it scales.
+
+    (x - 1000) * 2 is exact where x is about 1000; x * 2 - 2000 has lost three digits there.
+    """
+    import numpy as np
+
+    ops = [node.op for node in reversed(cut.interior) if node.op not in ("Cast", "Neg")]
+    adds_first = bool(ops) and ops[0] in _SUMS and not all(op in _SUMS for op in ops)
+    return not adds_first or bool(((np.abs(offset) <= _MOST_MOVED) | (np.abs(scale) == 1)).all())
+
+
 def _is_one_line(cut: Cut) -> bool:
     """Whether a line is spelled as one scale and one offset at most: no two layers, and no merge
     of a tensor with itself.
@@ -278,6 +305,8 @@ def line_of(curve: Curve) -> tuple[float, float] | None:
     # Of float32 constants: what the difference of two values lost is less than that.
     offset, scale = tidy(ends[0]), tidy(ends[1] - ends[0])
     if not math.isfinite(scale) or not curve.is_like(lambda x: x * scale + offset):
+        return None
+    if not keeps_digits(curve.cut, scale, offset):
         return None
     return scale, offset
 

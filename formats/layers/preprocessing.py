@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelfmt import dtypes
 from modelfmt.dtypes import DType
 from modelfmt.errors import ConversionError, MismatchError
+from modelfmt.graph import Dims
 from modelfmt.graphs.builder import GraphBuilder
-from modelfmt.layers.codec import LayerCodec
+from modelfmt.graphs.view import View
+from modelfmt.layers.codec import Claim, LayerCodec, normal_axes
 from modelfmt.layers.encoding import cast, encoded, output_mode
 from modelfmt.layers.registry import register_layer
 from modelfmt.layers.sizing import axes_of, known_shape
+from modelfmt.layers.standardising import ROOTS, standardised
 from modelfmt.network import Config, Layer
+from modelfmt.tensor import Tensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,8 +52,36 @@ class Normalization(LayerCodec):
     non_trainable = weights
     config = {"axis": -1, "mean": None, "variance": None, "invert": False}
 
+    root_ops = ROOTS
+
     def weight_names(self, config: Config) -> tuple[str, ...]:
         return self.weights if config.get("mean") is None else ()
+
+    def canonical(self, layer: Layer, shapes: Sequence[Dims]) -> list[Layer]:
+        """With its statistics as weights, along the axes on which there are several."""
+        plain = super().canonical(layer, shapes)[0]
+        if (shape := shapes[0]) is None:
+            return [plain]
+        axes = sorted(axes_of(plain.config["axis"], len(shape)))
+        sizes = [shape[axis] for axis in axes]
+        wide = [axis for axis in axes if shape[axis] != 1]
+        weights = {}
+        for name in ("mean", "variance"):
+            said = plain.config[name]
+            if said is None:
+                stored = plain.weight(name)
+            else:
+                stored = Tensor.from_numpy(name, self._spread(said, sizes, name))
+            weights[name] = stored.reshaped(tuple(shape[axis] or 0 for axis in wide))
+        config = {
+            "axis": normal_axes(wide, shape), "mean": None, "variance": None,
+            "invert": plain.config["invert"],
+        }  # fmt: skip
+        return [dataclasses.replace(plain, config=config, weights=weights)]
+
+    def recognise(self, tensor: str, graph: View) -> Claim | None:
+        """By what it takes away and divides by (standardising.py)."""
+        return standardised(tensor, graph)
 
     def write(self, layer: Layer, inputs: list[str], graph: GraphBuilder) -> list[str]:
         x = cast(inputs[0], dtypes.float32, graph)
@@ -79,8 +113,6 @@ class Normalization(LayerCodec):
         self, layer: Layer, name: str, sizes: Any, spread: list[Any], graph: GraphBuilder
     ) -> str:
         """The mean or the variance, of a shape that broadcasts to x."""
-        import numpy as np
-
         said = layer.config[name]
         if said is None:
             stored = layer.weight(name)
@@ -92,13 +124,19 @@ class Normalization(LayerCodec):
             value = graph.weight(stored, name)
             trailing = spread[len(spread) - len(sizes) :] == list(sizes)
             return value if trailing else graph.op("Reshape", value, spread)
+        array = self._spread(said, sizes, name)
+        return graph.const(array.reshape(spread), dtypes.float32, name)
+
+    def _spread(self, said: Any, sizes: Any, name: str) -> npt.NDArray[Any]:
+        """What the config says of the mean or the variance, one number for each place."""
+        import numpy as np
+
         try:
-            array = np.broadcast_to(np.asarray(said, np.float32), sizes)
+            return np.broadcast_to(np.asarray(said, np.float32), sizes)
         except (ValueError, TypeError):
             raise MismatchError(
                 f"the {name} does not fit its input", expected=list(sizes), found=f"{said!r:.80}"
             ) from None
-        return graph.const(array.reshape(spread), dtypes.float32, name)
 
 
 @register_layer

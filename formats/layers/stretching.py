@@ -17,7 +17,8 @@ from modelfmt.graph import Node
 from modelfmt.graphs.cuts import Cut, cuts
 from modelfmt.graphs.view import View
 from modelfmt.layers.codec import Claim, normal_axis, shaped
-from modelfmt.layers.likeness import close
+from modelfmt.layers.likeness import close, keeps_digits
+from modelfmt.layers.standardising import standardised
 from modelfmt.layers.template import tidy
 from modelfmt.tensor import Tensor
 
@@ -41,24 +42,28 @@ _PRODUCTS = frozenset({
     "Conv2DBackpropInput", "Conv3DBackpropInputV2",
 })  # fmt: skip
 _MOST_CHANNELS = 1 << 16
+#: Two results that far apart, relative to the largest, differ by rounding only.
+_ROUNDED = 3e-6
 #: What stands between x and y; what scales and offsets are computed from may be anything.
 _LINEAR = {*ROOTS, "Neg", "Cast", "DivNoNan"}
 
 
 def stretched(tensor: str, view: View) -> Claim | None:
     """The claim of a BatchNormalization on the part below ``tensor``."""
-    folded: Cut | None = None
+    if standardised(tensor, view) is not None:
+        return None
+    folded: list[Cut] = []
     for cut in _parts(tensor, view):
         if 2 <= len(cut.weights) <= 4 and (claim := _normalization(cut)) is not None:
             return claim
         if not _takes_a_bias(cut):
-            folded = cut
-    return _folded(folded) if folded is not None else None
+            folded.append(cut)
+    return next(filter(None, map(_folded, reversed(folded))), None)
 
 
 def _parts(tensor: str, view: View) -> Iterator[Cut]:
     for cut in cuts(view, tensor):
-        if not cut.ops <= _LINEAR or not cut.is_chain:
+        if not cut.ops <= _LINEAR or not cut.is_chain or _limits(cut):
             return
         sizes = {weight.size for weight in cut.weights}
         if len(sizes) != 1 or cut.escapes or len(cut.weights) > 8:
@@ -68,6 +73,11 @@ def _parts(tensor: str, view: View) -> Iterator[Cut]:
         dtype = view.dtype(cut.inputs[0])
         if dtype is not None and dtype.is_floating and next(iter(sizes)) <= _MOST_CHANNELS:
             yield cut
+
+
+def _limits(cut: Cut) -> bool:
+    """Whether a deviation is kept from being too small, as a Normalization does."""
+    return any(node.op == "Maximum" for node in cut.settled.values())
 
 
 def _takes_a_bias(cut: Cut) -> bool:
@@ -128,8 +138,33 @@ def _normalization(cut: Cut) -> Claim | None:
                 for epsilon in [*cut.numbers, 0.0]:
                     if close(y, _normalized(x, roles, epsilon)):
                         stored = {n: _vector(cut, cut.weights[k]) for n, k in places.items()}
-                        return _claim(cut, axis, epsilon, stored)
+                        if _holds(cut, x, broad, stored, epsilon):
+                            return _claim(cut, axis, epsilon, stored)
     return None
+
+
+def _holds(
+    cut: Cut, x: Array, broad: Sequence[int], stored: Mapping[str, Tensor], epsilon: float
+) -> bool:
+    """Whether the roles hold for what is stored, too: with a variance of 0, say."""
+    import numpy as np
+
+    y = cut.run([x])
+    roles = {n: t.numpy().astype("float64").reshape(broad) for n, t in stored.items()}
+    with np.errstate(all="ignore"):
+        wanted = _normalized(x, roles, epsilon)
+    return y is not None and _agree(y, wanted, broad)
+
+
+def _agree(got: Array, wanted: Array, broad: Sequence[int]) -> bool:
+    """Whether two results are equal up to rounding, measured by the largest of each channel."""
+    import numpy as np
+
+    if got.shape != wanted.shape or not (np.isfinite(got) & np.isfinite(wanted)).all():
+        return False
+    others = tuple(k for k, size in enumerate(broad) if size == 1)
+    largest = np.abs(wanted).max(axis=others, keepdims=True)
+    return bool((np.abs(got - wanted) <= _ROUNDED * largest).all())
 
 
 def _normalized(x: Array, roles: Mapping[str, Array], epsilon: float) -> Any:
@@ -169,16 +204,38 @@ def _folded(cut: Cut) -> Claim | None:
         if y is None or ends[0] is None or ends[1] is None or y.shape != x.shape:
             continue
         first = tuple(slice(None) if size > 1 else slice(1) for size in broad)
-        offset, scale = ends[0][first], (ends[1] - ends[0])[first]
-        if not np.isfinite(offset).all() or not close(y, x * scale + offset):
+        if not (np.isfinite(ends[0]) & np.isfinite(ends[1])).all():
             continue
+        offset, scale = ends[0][first], (ends[1] - ends[0])[first]
+        if not _agree(y, x * scale + offset, broad):
+            continue
+        if not keeps_digits(cut, scale, offset):
+            return None
         stored = {
             "gamma": _of(scale, 1.0, cut, "scale"), "beta": _of(offset, 0.0, cut, "offset"),
             "moving_mean": _made(np.zeros(scale.size), cut, "mean"),
             "moving_variance": _made(np.full(scale.size, 1 - _EPSILON), cut, "variance"),
         }
-        return _claim(cut, axis, _EPSILON, {n: t for n, t in stored.items() if t is not None})
+        made = {name: tensor for name, tensor in stored.items() if tensor is not None}
+        if _agree(y, _computed(x, made, broad), broad):
+            return _claim(cut, axis, _EPSILON, made)
     return None
+
+
+def _computed(x: Array, stored: Mapping[str, Tensor], broad: Sequence[int]) -> Any:
+    """What Keras computes of x with stored numbers, its factor and offset in their precision."""
+    import numpy as np
+
+    kind = stored["moving_variance"].dtype.numpy
+    mean, variance = (stored[f"moving_{n}"].numpy().reshape(broad) for n in ("mean", "variance"))
+    with np.errstate(all="ignore"):
+        factor = (1 / np.sqrt(variance + kind.type(_EPSILON))).astype(kind)
+        if "gamma" in stored:
+            factor = factor * stored["gamma"].numpy().reshape(broad)
+        offset = -mean * factor
+        if "beta" in stored:
+            offset = offset + stored["beta"].numpy().reshape(broad)
+        return x * factor.astype("float64") + offset.astype("float64")
 
 
 def _of(values: Array, nothing: float, cut: Cut, name: str) -> Tensor | None:

@@ -116,3 +116,23 @@ def test_integers_are_left_alone() -> None:
 def test_one_tensor_merged_with_itself_is_no_line() -> None:
     assert found(lambda op, x: op("AddV2", x, x)) == [("Add", {})]
     assert found(lambda op, x: op("Mul", x, x))[-1] == ("Multiply", {})
+
+
+def test_a_line_that_adds_before_it_scales_keeps_its_digits() -> None:
+    """Seconds since 1970 in hours: x / 3600 - 416666.7 would be off by minutes."""
+    assert found(lambda op, x: op("RealDiv", op("Sub", x, 1.5e9), 3600.0)) == [
+        ("Rescaling", {"scale": 1.0, "offset": -1.5e9}),
+        ("Rescaling", {"scale": pytest.approx(1 / 3600), "offset": 0.0}),
+    ]
+    scaled = found(lambda op, x: op("Sub", op("Mul", x, 2.0), 1000.0))
+    assert scaled == [("Rescaling", {"scale": 2.0, "offset": -1000.0})]
+
+
+@pytest.mark.parametrize("most", [2e4, 1e7, 3e12])
+def test_what_is_clipped_far_away_is_no_line(most: float) -> None:
+    for op_type, bound in (("Minimum", most), ("Maximum", -most)):
+        with pytest.raises(UnrecognisedGraphError, match=op_type):
+            found(lambda op, x, kind=op_type, k=bound: op(kind, x, k))
+    assert found(lambda op, x: op("ClipByValue", x, 0.0, most)) == [
+        ("ReLU", {"max_value": most, "negative_slope": 0.0, "threshold": 0.0})
+    ]

@@ -156,3 +156,43 @@ def test_what_is_linear_near_zero_only_is_none() -> None:
         return str(op("RealDiv", op("Relu6", op("AddV2", op("BiasAdd", x, v["gamma"]), 3.0)), 6.0))
 
     assert [layer.class_name for layer in read(spell)] == ["BatchNormalization", "Activation"]
+
+
+def stored(spell: Spelling, values: dict[str, Any], shape: Any = (None, 8)) -> Any:
+    """As ``read``, of vectors that hold something, operations and all."""
+    graph = GraphBuilder()
+    x = graph.placeholder("x", float32, shape)
+    vectors = {n: graph.const(np.asarray(v, "f4"), name=n) for n, v in values.items()}
+    graph.op("Identity", spell(graph.op, x, vectors), name="out")
+    return recognise(View(graph, outputs=["out"])).layers[1:]
+
+
+@pytest.mark.parametrize("limit", [0.0, 1e-7])
+def test_the_roles_must_hold_for_what_is_stored(limit: float) -> None:
+    """With variances of 0 there is no epsilon that stands for a limit, whatever is done before."""
+
+    def spell(op: Any, x: str, v: Vectors) -> str:
+        root = op("Sqrt", v["variance"])
+        spread = op("Maximum", root, limit) if limit else root
+        moved = op("AddV2", op("Neg", v["mean"]), x)
+        return str(op("RealDiv", moved, spread))
+
+    layers = stored(spell, {"mean": range(8), "variance": np.zeros(8)})
+    assert "BatchNormalization" not in [
+        layer.class_name for layer in layers if "moving_variance" in layer.weights
+        and not (layer.weights["moving_variance"].numpy() > 0).all()
+    ]  # fmt: skip
+    assert [layer.class_name for layer in layers if layer.is_operation]
+
+
+def test_a_large_mean_is_taken_away_before_anything_is_multiplied() -> None:
+    """x * scale - mean * scale would have lost the digits of x - mean."""
+
+    def spell(op: Any, x: str, v: Vectors) -> str:
+        return str(op("Mul", op("AddV2", x, v["mean"]), v["gamma"]))
+
+    small = stored(spell, {"mean": np.full(8, -3.0), "gamma": np.arange(1.0, 9)})
+    assert [layer.class_name for layer in small] == ["BatchNormalization"]
+    first, last = stored(spell, {"mean": np.full(8, -1e4), "gamma": np.arange(1.0, 9)})
+    assert first.weights["beta"].numpy()[0] == -1e4 and "gamma" not in first.weights
+    assert last.weights["gamma"].numpy()[7] == 8 and "beta" not in last.weights
