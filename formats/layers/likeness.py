@@ -65,10 +65,15 @@ class Curve:
         self.cut = cut
         self.found: Told | None = _UNASKED
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether it is made of straight lines."""
+        return self.cut.ops <= _STRAIGHT
+
     @cached_property
     def x(self) -> Array:
         """The points at which it is tried."""
-        return _points(self.cut.numbers, self.cut.ops <= _STRAIGHT)
+        return _points(self.cut.numbers, self.is_straight)
 
     @cached_property
     def y(self) -> Array:
@@ -315,11 +320,11 @@ def relu_of(curve: Curve) -> dict[str, Any] | None:
     """The config of ReLU(max_value, negative_slope, threshold) where a part computes one."""
     import numpy as np
 
-    low = curve.at(-70.0, -60.0)
-    high = curve.at(70.0, 60.0)
+    end = max(70.0, float(np.abs(curve.x).max())) if curve.is_straight else 70.0
+    low, high = curve.at(-end, -0.9 * end), curve.at(end, 0.9 * end)
     if low is None or high is None:
         return None
-    slope = tidy((low[1] - low[0]) / 10)
+    slope = tidy((low[1] - low[0]) / (0.1 * end))
     largest = tidy(high[0]) if high[0] == high[1] else None
     if slope < 0 or (largest is not None and largest < 0):
         return None

@@ -130,9 +130,11 @@ def test_a_line_that_adds_before_it_scales_keeps_its_digits() -> None:
 
 @pytest.mark.parametrize("most", [2e4, 1e7, 3e12])
 def test_what_is_clipped_far_away_is_no_line(most: float) -> None:
-    for op_type, bound in (("Minimum", most), ("Maximum", -most)):
-        with pytest.raises(UnrecognisedGraphError, match=op_type):
-            found(lambda op, x, kind=op_type, k=bound: op(kind, x, k))
-    assert found(lambda op, x: op("ClipByValue", x, 0.0, most)) == [
-        ("ReLU", {"max_value": most, "negative_slope": 0.0, "threshold": 0.0})
-    ]
+    for spell, slope in (
+        (lambda op, x: op("ClipByValue", x, 0.0, most), 0.0),
+        (lambda op, x: op("Minimum", x, most), 1.0),
+    ):
+        config = {"max_value": most, "negative_slope": slope, "threshold": 0.0}
+        assert found(spell) == [("ReLU", config)]
+    with pytest.raises(UnrecognisedGraphError, match="Maximum"):
+        found(lambda op, x: op("Maximum", x, -most))
