@@ -161,7 +161,7 @@ def scoped(boxes: Mapping[str, Box]) -> list[Box]:
 
 def _plain(box: Box) -> Box:
     """A scope of one box becomes that box, under the longer name."""
-    if len(box.children) != 1:
+    if len(box.children) != 1 or box.kind:  # a node that calls a function is no scope
         return box
     only = box.children[0]
     only.title = f"{box.title}/{only.title}" if only.name != box.name else only.title
