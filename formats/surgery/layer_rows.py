@@ -123,7 +123,7 @@ def unlike_config(network: Network) -> Iterator[MismatchError]:
         return
     for layer in network.layers:
         one = dataclasses.replace(
-            network, layers=[_copy(layer)], inputs=[], outputs=[], extras=dict(network.extras)
+            network, layers=[copied(layer)], inputs=[], outputs=[], extras=dict(network.extras)
         )
         try:
             bind(one)
@@ -133,10 +133,11 @@ def unlike_config(network: Network) -> Iterator[MismatchError]:
             continue  # a layer that we don't know is nothing odd
 
 
-def _copy(layer: Layer) -> Layer:
+def copied(layer: Layer) -> Layer:
+    """A layer whose weights and config can be bound without changing the container's."""
     inner = layer.network
     if inner is not None:
-        copies = [_copy(one) for one in inner.layers]
+        copies = [copied(one) for one in inner.layers]
         inner = dataclasses.replace(inner, layers=copies, extras=dict(inner.extras))
     return dataclasses.replace(
         layer, weights=dict(layer.weights), network=inner, config=dict(layer.config)

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 READABLE = 40
 #: With so few, also a level is unfolded that isn't readable as a whole.
 _FEW = 10
+#: So many nodes of a kind that no edge reaches are shown each for itself.
+_ALONE = 6
 #: A group of layers has at least so many.
 _GROUP = 3
 _UNPRINTABLE = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -166,6 +168,23 @@ def _plain(box: Box) -> Box:
     only = box.children[0]
     only.title = f"{box.title}/{only.title}" if only.name != box.name else only.title
     return only
+
+
+def gathered(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Box]:
+    """Boxes that no edge reaches, where many are of one kind, put into a scope of that kind."""
+    reached = {id(end) for source, target, _ in edges for end in (source, target)}
+    alone: dict[str, list[Box]] = {}
+    for box in boxes:
+        if not box.children and id(box) not in reached:
+            alone.setdefault(box.kind, []).append(box)
+    found = [box for box in boxes if box.children or id(box) in reached]
+    for kind, some in alone.items():
+        if len(some) > _ALONE:
+            name = f"{len(some)} \u00d7 {kind}, unconnected"
+            found.append(Box(name, name, children=some))
+        else:
+            found += some
+    return found
 
 
 def grouped(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Box]:

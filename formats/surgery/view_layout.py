@@ -15,7 +15,7 @@ Source: Sugiyama, Tagawa, Toda: Methods for Visual Understanding of Hierarchical
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -27,10 +27,8 @@ BEND, ENTRY, EXIT = -1, -2, -3
 GAP, ROW_GAP, PAD, HEAD = 18, 34, 14, 24
 #: How often rows are ordered, and items moved towards their neighbours.
 _ORDERED, PLACED = 8, 8
-#: Boxes without edges stand in rows of so many.
-_IN_A_ROW = 6
-#: An edge passes at most so many rows with bends.
-_LONG = 60
+#: An edge passes at most so many rows with bends; all of a scope so many times its boxes together.
+_LONG, _BENDS = 60, 4
 
 
 @dataclasses.dataclass
@@ -80,17 +78,20 @@ def plans(picture: Picture) -> dict[int, Plan]:
     top = [box.id for box in picture.top]
     children = {box.id: [child.id for child in box.children] for box in picture.boxes}
     return {
-        scope: plan(top if scope < 0 else children[scope], edges)
+        scope: plan(top, edges, wide=True) if scope < 0 else plan(children[scope], edges)
         for scope, edges in inside.items()
     }
 
 
-def plan(boxes: Sequence[int], edges: dict[tuple[int, int], bool]) -> Plan:
+def plan(
+    boxes: Sequence[int], edges: Mapping[tuple[int, int], bool], *, wide: bool = False
+) -> Plan:
     """Order one scope.
 
     Args:
         boxes: ids, in the order of the file.
         edges: (id or ENTRY, id or EXIT) -> whether it is a control edge.
+        wide: set boxes without edges side by side; else more below each other.
     """
     ends = {end for edge in edges for end in edge}
     items = [box for box in boxes if box in ends]
@@ -105,9 +106,11 @@ def plan(boxes: Sequence[int], edges: dict[tuple[int, int], bool]) -> Plan:
     down = [(t, s, c, True) if (s, t) in back else (s, t, c, False) for s, t, c in arrows]
     rank = _ranks(count, [(s, t) for s, t, _, _ in down])
     chains = []
-    for source, target, control, turned in down:
-        chain = [source]
-        if rank[target] - rank[source] <= _LONG:
+    left = _BENDS * count + _LONG
+    for source, target, control, turned in sorted(down, key=lambda d: rank[d[1]] - rank[d[0]]):
+        chain, passed = [source], rank[target] - rank[source] - 1
+        if passed <= min(_LONG, left):
+            left -= passed
             for row in range(rank[source] + 1, rank[target]):
                 chain.append(len(items))
                 items.append(BEND)
@@ -118,8 +121,9 @@ def plan(boxes: Sequence[int], edges: dict[tuple[int, int], bool]) -> Plan:
         rows[row].append(item)
     _order(rows, len(items), chains)
     alone = [box for box in boxes if box not in ends]
-    for at in range(0, len(alone), _IN_A_ROW):
-        some = alone[at : at + _IN_A_ROW]
+    columns = max(1, min(6, round(len(alone) ** 0.5 * (1 if wide else 0.5))))
+    for at in range(0, len(alone), columns):
+        some = alone[at : at + columns]
         rows.append(list(range(len(items), len(items) + len(some))))
         items += some
     return Plan(items, rows, chains)

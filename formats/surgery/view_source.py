@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -20,8 +21,9 @@ from modelfmt.errors import ModelFormatError
 from modelfmt.graph import Dims, Func, Graph, Node, Shape, parse_input
 from modelfmt.network import Network, Ref, parents
 from modelfmt.surgery.graph_rows import own_graph
+from modelfmt.surgery.layer_rows import copied
 from modelfmt.surgery.stated import network_of_savedmodel
-from modelfmt.surgery.view_boxes import Box, Picture, grouped, scoped
+from modelfmt.surgery.view_boxes import Box, Picture, gathered, grouped, scoped
 from modelfmt.tensor import Tensor
 
 _Edges = list[tuple[Box, Box, bool]]
@@ -44,10 +46,10 @@ def picture_of(container: Container) -> Picture:
     edges: _Edges = []
     network = container.network if container.has_network else _stated(container)
     if network is not None:
-        top = _layers(network, "", edges)
+        top = _layers(_bound(network), "", edges)
     elif container.has_graph:
         graph = own_graph(container)
-        top = _nodes(graph, "", edges, graph.functions, set())
+        top = gathered(_nodes(graph, "", edges, graph.functions, set()), edges)
     else:
         top = scoped({n: _tensor(n, container.tensors[n]) for n in container.tensors})
     name = os.path.basename(os.path.normpath(container.path))
@@ -62,6 +64,26 @@ def _stated(container: Container) -> Network | None:
 
 
 # -- layers ---------------------------------------------------------------------------------------
+
+
+def _bound(network: Network) -> Network:
+    """The network with weights by their canonical names, where a layer is known and has its own."""
+    from modelfmt.layers import bind
+
+    if network.keras_major == 1:  # whose layers would become those of Keras 3
+        return network
+    layers = []
+    for layer in network.layers:
+        one = dataclasses.replace(
+            network, layers=[copied(layer)], inputs=[], outputs=[], extras=dict(network.extras)
+        )
+        try:
+            bind(one)
+        except ModelFormatError:
+            layers.append(layer)
+        else:
+            layers.append(one.layers[0])
+    return dataclasses.replace(network, layers=layers)
 
 
 def _layers(network: Network, prefix: str, edges: _Edges) -> list[Box]:

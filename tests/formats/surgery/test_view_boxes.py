@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from modelfmt.surgery.view_boxes import Box, Picture, grouped, printable, scoped, shortened
+from modelfmt.surgery.view_boxes import (
+    Box,
+    Picture,
+    gathered,
+    grouped,
+    printable,
+    scoped,
+    shortened,
+)  # fmt: skip
 
 
 def tree(boxes: list[Box]) -> list[object]:
@@ -48,6 +56,16 @@ def test_made_up_names_and_one_class_make_none() -> None:
 def test_a_group_that_is_left_and_reentered_is_none() -> None:
     boxes, edges = chain("g_a", "g_b", "other", "g_c", "g_d")
     assert grouped(boxes, edges) == boxes
+
+
+def test_many_boxes_that_no_edge_reaches_are_gathered() -> None:
+    boxes, edges = chain("a", "b")
+    few = [Box(f"f{i}", f"f{i}", "Const") for i in range(3)]
+    many = [Box(f"m{i}", f"m{i}", "Placeholder") for i in range(9)]
+    found = gathered([many[0], *boxes, *few, *many[1:]], edges)
+    assert found[:2] == boxes and all(box in found for box in few)
+    scope = next(box for box in found if box.children)
+    assert scope.children == many and "9" in scope.title and len(found) == 6
 
 
 def test_what_is_unfolded_at_first_stays_readable() -> None:

@@ -89,7 +89,9 @@ def test_edges_between_scopes_pass_their_ports() -> None:
 
 
 def test_boxes_alone_stand_in_rows() -> None:
-    assert [len(row) for row in plan(range(14), {}).rows] == [6, 6, 2]
+    assert [len(row) for row in plan(range(14), {}, wide=True).rows] == [4, 4, 4, 2]
+    assert [len(row) for row in plan(range(4), {}).rows] == [1, 1, 1, 1]
+    assert max(len(row) for row in plan(range(1000), {}).rows) == 6
 
 
 def test_a_star_of_long_edges_stays_small() -> None:
@@ -97,3 +99,5 @@ def test_a_star_of_long_edges_stays_small() -> None:
     edges = {(i, i + 1): False for i in range(1, 3000)}
     edges |= {(0, i): False for i in range(1, 3001)}
     assert len(plan(range(3001), edges).items) < 6000
+    ladder = {(i, i + step): False for i in range(3000) for step in (1, 50) if i + step < 3000}
+    assert len(plan(range(3000), ladder).items) < 6 * 3000

@@ -31,6 +31,18 @@ def test_layers_have_classes_weights_and_configs() -> None:
     assert len(picture.boxes) - 1 <= len(picture.edges)
 
 
+def test_weights_have_their_canonical_names_in_any_file() -> None:
+    """A .keras numbers them, and an .h5 lists those of a nested model with the model."""
+    picture = drawn("keras/keras3.0.5-tf2.16.2-multi_output/model.keras")
+    box = next(b for b in picture.boxes if b.name == "trunk")
+    assert box.lines == ["kernel float32 [9, 14]", "bias float32 [14]"]
+    picture = drawn("keras-h5/tfkeras-tf2.15.1-nested/model.h5")
+    box = next(b for b in picture.boxes if b.name == "middle/inner_seq/inner_bn")
+    assert [line.split()[0] for line in box.lines] == [
+        "gamma", "beta", "moving_mean", "moving_variance"
+    ]  # fmt: skip
+
+
 def test_a_nested_model_is_a_scope() -> None:
     picture = drawn("keras-h5/tfkeras-tf2.15.1-nested/model.h5")
     scopes = [b for b in picture.boxes if b.children]
