@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 READABLE = 40
 #: With so few, also a level is unfolded that isn't readable as a whole.
 _FEW = 10
-#: So many nodes of a kind that no edge reaches are shown each for itself.
-_ALONE = 6
+#: So many parts that are alike, and hang together with nothing, are shown each for itself.
+_ALIKE = 6
 #: A group of layers has at least so many.
 _GROUP = 3
 _UNPRINTABLE = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,6 +35,7 @@ class Box:
         children: the boxes within.
         id: its number in the picture, in the order of a walk.
         parent: the id of the scope it stands in; -1 at the top.
+        aside: it stays folded until somebody asks for it.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Box:
     children: list[Box] = dataclasses.field(default_factory=list)
     id: int = -1
     parent: int = -1
+    aside: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Picture:
         shown, level, at = len(self.top), self.top, 0
         while level and (depth is None or at < depth):
             following = []
-            folded = [box for box in level if box.children]
+            folded = [b for b in level if b.children and (not b.aside or depth is not None)]
             more = sum(len(box.children) - 1 for box in folded)
             if depth is None and shown + more > READABLE and shown > _FEW:
                 break  # what is alike is folded alike
@@ -171,20 +173,39 @@ def _plain(box: Box) -> Box:
 
 
 def gathered(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Box]:
-    """Boxes that no edge reaches, where many are of one kind, put into a scope of that kind."""
-    reached = {id(end) for source, target, _ in edges for end in (source, target)}
-    alone: dict[str, list[Box]] = {}
+    """Parts that hang together with nothing else, where many are alike, put into a folded scope."""
+    holder = {id(leaf): box for box in boxes for leaf in [box, *_within(box)]}
+    beside: dict[int, list[int]] = {}
+    for source, target, _ in edges:
+        ends = id(holder[id(source)]), id(holder[id(target)])
+        beside.setdefault(ends[0], []).append(ends[1])
+        beside.setdefault(ends[1], []).append(ends[0])
+    alike: dict[tuple[str, ...], list[list[Box]]] = {}
+    by_id = {id(box): at for at, box in enumerate(boxes)}
+    seen: set[int] = set()
     for box in boxes:
-        if not box.children and id(box) not in reached:
-            alone.setdefault(box.kind, []).append(box)
-    found = [box for box in boxes if box.children or id(box) in reached]
-    for kind, some in alone.items():
-        if len(some) > _ALONE:
-            name = f"{len(some)} \u00d7 {kind}, unconnected"
-            found.append(Box(name, name, children=some))
-        else:
-            found += some
+        if id(box) not in seen:
+            part = reach([id(box)], beside)
+            seen |= part
+            members = [boxes[at] for at in sorted(by_id[one] for one in part)]
+            kinds = sorted(one.kind or one.title for one in members)
+            alike.setdefault(tuple(kinds), []).append(members)
+    away = {id(box) for parts in alike.values() if len(parts) > _ALIKE for p in parts for box in p}
+    found = [box for box in boxes if id(box) not in away]
+    for kinds_, parts in alike.items():
+        if len(parts) > _ALIKE:
+            name = f"{len(parts)} \u00d7 {', '.join(dict.fromkeys(kinds_))}"
+            children = [box for part in parts for box in part]
+            found.append(Box(name, name, children=children, aside=True))
     return found
+
+
+def _within(box: Box) -> Iterator[Box]:
+    stack = list(box.children)
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(one.children)
 
 
 def grouped(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Box]:
@@ -194,7 +215,10 @@ def grouped(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Bo
     for source, target, _ in edges:
         if id(source) in here and id(target) in here:
             after.setdefault(id(source), []).append(id(target))
-    return _grouped(boxes, after, 1)
+    found = _grouped(boxes, after, 1)
+    while len(found) == 1 and not found[0].kind:  # a group of all says nothing
+        found = found[0].children
+    return found
 
 
 def _grouped(boxes: list[Box], after: Mapping[int, Sequence[int]], words: int) -> list[Box]:

@@ -247,6 +247,8 @@ document.querySelector("main").onclick = e => {
 };
 at("all").onclick = () => { B.forEach((b, id) => { if (b[9]) opened.add(id); }); draw(); };
 at("none").onclick = () => { opened.clear(); draw(); };
+const main = document.querySelector("main");
+main.scrollLeft = (main.scrollWidth - main.clientWidth) / 2;
 // page.html#search=conv2 opens with a search, #unfold with everything unfolded
 const start = decodeURIComponent(location.hash.slice(1));
 if (start === "unfold") at("all").onclick();

@@ -58,6 +58,24 @@ def test_a_group_that_is_left_and_reentered_is_none() -> None:
     assert grouped(boxes, edges) == boxes
 
 
+def test_a_group_of_all_is_none() -> None:
+    boxes, edges = chain("g_a", "g_b", "g_c", "g_d")
+    assert grouped(boxes, edges) == boxes
+
+
+def test_many_parts_that_are_alike_are_gathered() -> None:
+    boxes, edges = chain("a", "b")
+    pairs = [chain(f"x{i}", f"y{i}") for i in range(8)]
+    every = [*boxes, *(box for some, _ in pairs for box in some)]
+    found = gathered(every, [*edges, *(edge for _, some in pairs for edge in some)])
+    assert [box.title for box in found] == ["9 \u00d7 a, b"]
+    boxes, edges = chain("a", "b", "c")
+    found = gathered([*boxes, *every[2:]], [*edges, *(e for _, some in pairs for e in some)])
+    assert found[:3] == boxes and found[3].children == every[2:]
+    picture = Picture.of("t", "k", found, [])
+    assert picture.opened() == set() and picture.opened(1) == {3}
+
+
 def test_many_boxes_that_no_edge_reaches_are_gathered() -> None:
     boxes, edges = chain("a", "b")
     few = [Box(f"f{i}", f"f{i}", "Const") for i in range(3)]
