@@ -17,6 +17,8 @@ READABLE = 40
 _FEW = 10
 #: So many parts that are alike, and hang together with nothing, are shown each for itself.
 _ALIKE = 6
+#: Scopes stand within scopes down to so many, and names are split at so many words.
+_DEEP, _WORDS = 100, 8
 #: A group of layers has at least so many.
 _GROUP = 3
 _UNPRINTABLE = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -106,7 +108,7 @@ class Picture:
         """The scopes that are unfolded at first: ``depth`` levels, or as many as stay readable."""
         found: set[int] = set()
         shown, level, at = len(self.top), self.top, 0
-        while level and (depth is None or at < depth):
+        while level and at < (_DEEP if depth is None else min(depth, _DEEP)):
             following = []
             folded = [b for b in level if b.children and (not b.aside or depth is not None)]
             more = sum(len(box.children) - 1 for box in folded)
@@ -143,7 +145,7 @@ def scoped(boxes: Mapping[str, Box]) -> list[Box]:
     root = Box("", "")
     scopes: dict[str, Box] = {"": root}
     for name, box in boxes.items():
-        parts = name.split("/")
+        parts = name.split("/", _DEEP)
         place = root
         for at in range(1, len(parts)):
             inner = "/".join(parts[:at])
@@ -223,7 +225,7 @@ def grouped(boxes: list[Box], edges: Sequence[tuple[Box, Box, bool]]) -> list[Bo
 
 def _grouped(boxes: list[Box], after: Mapping[int, Sequence[int]], words: int) -> list[Box]:
     by_prefix: dict[str, list[Box]] = {}
-    for box in boxes:
+    for box in boxes if words <= _WORDS else ():
         parts = box.title.split("_")
         if len(parts) > words:
             by_prefix.setdefault("_".join(parts[:words]), []).append(box)

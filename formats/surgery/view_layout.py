@@ -27,8 +27,8 @@ BEND, ENTRY, EXIT = -1, -2, -3
 GAP, ROW_GAP, PAD, HEAD = 18, 34, 14, 24
 #: How often rows are ordered, and items moved towards their neighbours.
 _ORDERED, PLACED = 8, 8
-#: An edge passes at most so many rows with bends; all of a scope so many times its boxes together.
-_LONG, _BENDS = 60, 4
+#: An edge passes at most so many rows with bends; those of a scope have so many, or so many a box.
+_LONG, _ENOUGH, _BENDS = 60, 2000, 4
 
 
 @dataclasses.dataclass
@@ -106,7 +106,7 @@ def plan(
     down = [(t, s, c, True) if (s, t) in back else (s, t, c, False) for s, t, c in arrows]
     rank = _ranks(count, [(s, t) for s, t, _, _ in down])
     chains = []
-    left = _BENDS * count + _LONG
+    left = max(_ENOUGH, _BENDS * count)
     for source, target, control, turned in sorted(down, key=lambda d: rank[d[1]] - rank[d[0]]):
         chain, passed = [source], rank[target] - rank[source] - 1
         if passed <= min(_LONG, left):

@@ -31,6 +31,8 @@ _Edges = list[tuple[Box, Box, bool]]
 #: A value of a config or attr is told in so many characters.
 _TOLD = 200
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+#: Functions within functions are drawn down to so many.
+_CALLS = 20
 #: What freezing and reading add to a weight's name.
 _HANDED = re.compile(r"(/(ReadVariableOp(_\d+)?|resource|read))+$")
 #: Ops that hand a weight on.
@@ -160,8 +162,9 @@ def _tensor(name: str, tensor: Tensor) -> Box:
 
 
 def _nodes(
-    graph: Graph, prefix: str, edges: _Edges, library: Mapping[str, Graph], drawn: set[str]
-) -> list[Box]:
+    graph: Graph, prefix: str, edges: _Edges, library: Mapping[str, Graph], drawn: set[str],
+    level: int = 0,
+) -> list[Box]:  # fmt: skip
     """Boxes of a graph's nodes; ``drawn`` has the functions whose bodies stand somewhere."""
     weights = _weights(graph)
     boxes: dict[str, Box] = {}
@@ -178,7 +181,7 @@ def _nodes(
         box.details += [
             (key, _attr(value)) for key, value in node.attrs.items() if not key.startswith("_")
         ]
-        box.children = list(_bodies(node, prefix + name, edges, library, drawn))
+        box.children = list(_bodies(node, prefix + name, edges, library, drawn, level))
     for name, box in boxes.items():
         found = graph.find(name)
         for text in found.inputs if found is not None else ():
@@ -200,10 +203,11 @@ def _nodes(
 
 
 def _bodies(
-    node: Node, prefix: str, edges: _Edges, library: Mapping[str, Graph], drawn: set[str]
-) -> Iterator[Box]:
+    node: Node, prefix: str, edges: _Edges, library: Mapping[str, Graph], drawn: set[str],
+    level: int,
+) -> Iterator[Box]:  # fmt: skip
     """The functions that a node calls, those that stand nowhere yet."""
-    if not library:
+    if not library or level > _CALLS:
         return
     for key, value in (("", Func(node.op)), *node.attrs.items()):
         for function in value if isinstance(value, list) else [value]:
@@ -213,7 +217,7 @@ def _bodies(
                     continue
                 drawn.add(name)
                 path = f"{prefix}/{name}"
-                body = _nodes(library[name], f"{path}/", edges, library, drawn)
+                body = _nodes(library[name], f"{path}/", edges, library, drawn, level + 1)
                 if body:
                     yield Box(f"{key} {name}".strip(), path, "function", children=body)
 
@@ -234,7 +238,7 @@ def _weights(graph: Graph) -> dict[str, tuple[str, str]]:
             node = graph[reader]
             if (
                 node.op in _READ and reader not in found and readers[reader]
-                and parse_input(node.inputs[0]).node == name
+                and node.inputs == [name]
             ):  # fmt: skip
                 found[reader] = found[name]
                 todo.append(reader)

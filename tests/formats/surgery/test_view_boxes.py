@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from modelfmt.surgery.view import ENDINGS, drawn
 from modelfmt.surgery.view_boxes import (
     Box,
     Picture,
@@ -61,6 +62,17 @@ def test_a_group_that_is_left_and_reentered_is_none() -> None:
 def test_a_group_of_all_is_none() -> None:
     boxes, edges = chain("g_a", "g_b", "g_c", "g_d")
     assert grouped(boxes, edges) == boxes
+
+
+def test_names_and_scopes_without_end() -> None:
+    boxes, edges = chain(*(f"{'_' * 5000}{end}" for end in ("a_x", "b_y", "c_z", "d")))
+    assert len(grouped(boxes, edges)) <= 4
+    names = ["/".join(["s"] * depth) + f"/n{depth}" for depth in range(1, 1500)]
+    scopes = scoped({name: Box("n", name, "op") for name in names})
+    picture = Picture.of("t", "k", scopes, [])
+    assert 90 <= len(picture.opened(10**6)) <= 100
+    for ending in ENDINGS:
+        assert drawn(picture, ending, 10**6)
 
 
 def test_many_parts_that_are_alike_are_gathered() -> None:

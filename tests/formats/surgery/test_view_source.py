@@ -77,6 +77,16 @@ def test_weights_stand_in_their_readers(graph: Path) -> None:
     ]  # fmt: skip
 
 
+def test_functions_that_call_each_other_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "g.pbtxt"
+    body = "".join(
+        f'function {{ signature {{ name: "f{i}" }} node_def {{ name: "n" op: "f{i + 1}" }} }}\n'
+        for i in range(2000)
+    )
+    path.write_text(f'node {{ name: "x" op: "f0" }}\nlibrary {{\n{body}}}\n')
+    assert 10 < len(drawn(path).boxes) < 100
+
+
 def test_functions_stand_in_the_node_that_calls_them() -> None:
     picture = drawn("graphdef/rawtf2.21.0-module_control_v2cf/model.pb")
     bodies = [b for b in picture.boxes if b.kind == "function"]
