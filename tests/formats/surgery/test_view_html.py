@@ -72,6 +72,17 @@ def test_a_browser_unfolds_and_searches(tmp_path: Path) -> None:
     body = drawn.partition("<main>")[2].partition("</main>")[0]
     assert re.findall(r'data-id="(\d)"', body) == ["0", "1", "2", "3"]
     assert "<title>run</title>" not in drawn
+    clicks = """<script>
+      const click = id => document.querySelector(`[data-id="${id}"] rect`)
+        .dispatchEvent(new MouseEvent("click", {bubbles: true}));
+      click(0); click(1);
+    </script></body>"""
+    clicked = tmp_path / "clicked.html"
+    clicked.write_text(file.read_text("utf-8").replace("</body>", clicks), encoding="utf-8")
+    drawn = in_browser(clicked, tmp_path / "profile")
+    assert re.search(r'class="box scope" data-id="0"', drawn)
+    assert re.search(r'class="box f-conv chosen" data-id="1"', drawn)
+    assert "<dd>Conv2D</dd>" in drawn
     drawn = in_browser(file, tmp_path / "profile", "#search=%5B7%2C%209")
     assert "1 found" in drawn and "float32 [7, 9]" in drawn
     assert re.search(r'class="box f-dense hit chosen" data-id="3"', drawn)
