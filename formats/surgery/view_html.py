@@ -56,7 +56,7 @@ const M = JSON.parse(document.getElementById("model").textContent);
 const [GAP, ROW, PAD, HEAD, LINE, TURNS] = M.distances, B = M.boxes;
 // a box: [title, kind, lines, name, family, width, height, parent, details, number of boxes within]
 const opened = new Set(M.opened), NS = "http://www.w3.org/2000/svg";
-let chosen = -1, hits = new Set(), words = "";
+let chosen = -1, hits = new Set(), matches = [];
 const at = id => document.getElementById(id);
 function make(tag, attrs, inside, text) {
   const e = document.createElementNS(NS, tag);
@@ -116,6 +116,12 @@ function place(plan, sizes) {
           width: right - left, height: Math.max(0, top - ROW)};
 }
 function draw() {
+  hits = new Set();
+  for (const id of matches) {
+    let seen = id; // what is folded away marks the scope it is in
+    for (let up = B[id][7]; up >= 0; up = B[up][7]) if (!opened.has(up)) seen = up;
+    hits.add(seen);
+  }
   const old = at("picture"), placed = {}, plans = M.plans;
   function size(item) {
     if (item < 0) return item === -1 ? [2, 0] : [6, 6];
@@ -209,17 +215,11 @@ function show(id) {
 }
 function search() {
   const text = at("search").value.toLowerCase();
-  const found = [], list = at("found");
-  hits = new Set();
+  const found = matches = [], list = at("found");
   if (text) B.forEach((b, id) => {
     const all = [b[3], b[1], ...b[2], ...b[8].map(d => d[1])].join("\n").toLowerCase();
     if (all.includes(text)) found.push(id);
   });
-  for (const id of found) {
-    let seen = id; // what is folded away marks the scope it is in
-    for (let up = B[id][7]; up >= 0; up = B[up][7]) if (!opened.has(up)) seen = up;
-    hits.add(seen);
-  }
   list.replaceChildren();
   for (const id of found.slice(0, 200)) {
     const a = document.createElement("a");
@@ -243,7 +243,7 @@ document.querySelector("main").onclick = e => {
   if (B[id][9]) { if (!opened.delete(id)) opened.add(id); }
   chosen = id;
   tell(id);
-  if (at("search").value) search(); else draw();
+  draw();
 };
 at("all").onclick = () => { B.forEach((b, id) => { if (b[9]) opened.add(id); }); draw(); };
 at("none").onclick = () => { opened.clear(); draw(); };

@@ -83,6 +83,9 @@ def test_a_browser_unfolds_and_searches(tmp_path: Path) -> None:
     assert re.search(r'class="box scope" data-id="0"', drawn)
     assert re.search(r'class="box f-conv chosen" data-id="1"', drawn)
     assert "<dd>Conv2D</dd>" in drawn
+    drawn = in_browser(file, tmp_path / "profile", "#search=two")
+    assert re.search(r'class="box scope" data-id="0"', drawn)  # unfolded, so no longer a hit
+    assert re.search(r'class="box f- hit chosen" data-id="2"', drawn)
     drawn = in_browser(file, tmp_path / "profile", "#search=%5B7%2C%209")
     assert "1 found" in drawn and "float32 [7, 9]" in drawn
     assert re.search(r'class="box f-dense hit chosen" data-id="3"', drawn)
