@@ -127,6 +127,7 @@ class Network:
         inputs, outputs: Refs, in the model's order.
         keras_major: the major whose semantics the configs follow (1, 2 or 3).
         extras: what else the file held (training_config, versions, ...), verbatim.
+        mask_major: the major by whose rules masks are dealt with, where it is another one.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Network:
     outputs: list[Ref] = dataclasses.field(default_factory=list)
     keras_major: int = 3
     extras: Config = dataclasses.field(default_factory=dict)
+    mask_major: int | None = None
 
     def layer(self, name: str) -> Layer:
         """The layer called ``name``. Raises KeyError."""

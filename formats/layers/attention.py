@@ -175,6 +175,7 @@ class _Headed(LayerCodec):
             tuple(dict.fromkeys(inputs)), config, weights, found.nodes,
             args=(TensorName(query),), kwargs=given, outputs=outputs,
             masks={mask: tuple(inputs[k] for k in of) for mask, of in masks.items()},
+            zeroes=hiding.zeroed if hiding.masks else None,
         )
 
     def told(self, found: Headed, graph: View) -> Config | None:

@@ -52,6 +52,7 @@ class Claim:
         args: the call's positional arguments, a TensorName for each tensor, where they are
             anything but ``inputs``; ``kwargs`` the others, alike.
         masks: further masks that the layer heeds, each with the inputs of which it may be.
+        zeroes: whether what masks of data hide is set to 0 after a softmax; None: does not tell.
         scope: in which the layer stands, where its nodes' own scope does not tell.
         before, after: layers without weights that stand before and after this one and take and
             yield one tensor: (class name, config) of each, in order. Their nodes are among these.
@@ -68,6 +69,7 @@ class Claim:
     args: Sequence[Any] | None = None
     kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     masks: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    zeroes: bool | None = None
     scope: str | None = None
     before: tuple[tuple[str, Config], ...] = ()
     after: tuple[tuple[str, Config], ...] = ()

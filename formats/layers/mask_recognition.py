@@ -77,8 +77,11 @@ def mask_nodes(mask: str, view: View) -> set[str]:
     return found
 
 
-def settle_masks(found: Sequence[Recognised], view: View) -> None:
+def settle_masks(found: Sequence[Recognised], view: View) -> dict[str, list[str]]:
     """Make the layers that masks come from say so, in place.
+
+    Returns:
+        For each claim that heeds masks, by its tensor, the tensors of the claims that make them.
 
     Raises:
         UnrecognisedGraphError: a mask that no layer hands to the one that heeds it, or one that
@@ -88,7 +91,10 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
         tensor: item for item in found for tensor, index in item.yields().items() if not index
     }
     heeded: set[tuple[str, str]] = set()
+    made_by: dict[str, list[str]] = {}
     for item in found:
+        if item.claim.lengths is None and "mask" not in item.claim.kwargs and _heeds(item):
+            made_by[item.tensor] = []
         for mask, masked in item.claim.heeded().items():
             source = mask_source(mask, view)
             makers = [
@@ -103,6 +109,7 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
                 )
             for tensor, maker in makers:
                 heeded.add((item.tensor, tensor))
+                made_by.setdefault(item.tensor, []).append(maker.tensor)
                 if source.class_name == "Embedding":
                     config = {**maker.claim.config, "mask_zero": True}
                     maker.claim = dataclasses.replace(maker.claim, config=config)
@@ -118,6 +125,7 @@ def settle_masks(found: Sequence[Recognised], view: View) -> None:
                         f'{item.codec.class_name} at "{item.tensor}", which heeds none',
                         nodes=item.claim.nodes,
                     )
+    return made_by
 
 
 def _heeds(item: Recognised) -> bool:

@@ -18,6 +18,7 @@ from modelfmt.graphs.facts import RESHAPING
 from modelfmt.graphs.loops import loop_of
 from modelfmt.graphs.view import HALF, View
 from modelfmt.layers.account import NodeFate, account, unclaimed
+from modelfmt.layers.adapting import Shown, check_masks
 from modelfmt.layers.assembling import Recognised, assemble
 from modelfmt.layers.codec import Claim, LayerCodec
 from modelfmt.layers.leftovers import leftover
@@ -59,16 +60,33 @@ def recognise(
     owners: dict[str, str] = {}
     try:
         found = _claims(view, () if layers_only else (major, 5 - major))
-        settle_masks(found, view)
+        makers = settle_masks(found, view)
         settle_policies(found, view)
         network = assemble(found, view, input_names or {}, name, owners)
     except UnrecognisedGraphError as error:
         if fates is not None:
             fates += unclaimed(view, error.nodes)
         raise
+    check_masks(network, _shown(found, makers, owners), major)
     if fates is not None:
         fates += account(view, owners, network)
     return network
+
+
+def _shown(
+    found: Sequence[Recognised], makers: Mapping[str, Sequence[str]], owners: Mapping[str, str]
+) -> dict[str, Shown]:
+    """What the graph shows of the layers that heed masks, by their names."""
+    shown: dict[str, Shown] = {}
+    for item in found:
+        if item.tensor in makers or item.claim.zeroes is not None:
+            name = owners[parse_input(item.tensor).node]
+            heeds = {owners[parse_input(each).node] for each in makers.get(item.tensor, ())}
+            before = shown.get(name)
+            shown[name] = Shown(
+                frozenset(heeds | (before.heeds if before else set())), item.claim.zeroes
+            )
+    return shown
 
 
 def _claims(view: View, majors: Sequence[int]) -> list[Recognised]:

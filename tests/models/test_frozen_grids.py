@@ -34,7 +34,8 @@ FAMILIES: dict[str, str] = {
     )),
     "attention": "|".join((
         "_stated|twice_masked|residual_masked",  # masks that no layer hands on as they are
-        # Keras 3 takes the masks off what it was called on, and sets to 0 what sees nothing.
+        # Refused, as Keras 3 takes the masks off what it was called on, and sets to 0 what sees
+        # nothing.
         r"values_later", r"mha_masked_scores.* for 3",
     )),
     "policies": "|".join((

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
 from modelfmt.errors import ConversionError
+from modelfmt.graphs.builder import GraphBuilder
+from modelfmt.graphs.view import View
+from modelfmt.layers import recognise, write_network
 from modelfmt.layers.adapting import adapt
 from modelfmt.network import Call, Layer, Network, Ref
 from modelfmt.tensor import Tensor
@@ -58,3 +62,48 @@ def test_layers_that_are_added_are_compared_with_nothing() -> None:
     network.layers[0].config["batch_shape"] = [None, 4, 4, 3]
     adapt(network, 3)
     assert network.layers[-1].class_name == "Resizing"
+
+
+def attending(name: str, query: str, value: str) -> Layer:
+    shapes = {f"{part}/kernel": (3, 2, 4) for part in ("query", "key", "value")}
+    shapes |= {f"{part}/bias": (2, 4) for part in ("query", "key", "value")}
+    shapes |= {"attention_output/kernel": (2, 4, 3), "attention_output/bias": (3,)}
+    config = {"num_heads": 2, "key_dim": 4}
+    weights = {n: Tensor.from_numpy(f"{name}/{n}", np.ones(s, "f4")) for n, s in shapes.items()}
+    call = Call.of([Ref(query), Ref(value)], {})
+    return Layer("MultiHeadAttention", name, config, weights, calls=[call])
+
+
+@pytest.mark.parametrize("major", [2, 3])
+def test_masks_that_a_graph_shows_must_be_those_of_the_major(major: int) -> None:
+    """Keras 3 takes the mask off the values, so that a second layer sees none."""
+    once = model(masking(), attending("a", "hide", "hide"), major=3)
+    graph = GraphBuilder()
+    write_network(dataclasses.replace(once, keras_major=major), graph)
+    network = recognise(View(graph), major=major)
+    assert [layer.class_name for layer in network.layers][1:] == ["Masking", "MultiHeadAttention"]
+    assert network.mask_major == major
+    adapt(network, major)
+
+    twice = model(masking(), attending("a", "x", "hide"), attending("b", "a", "hide"), major=3)
+    graph = GraphBuilder()
+    write_network(dataclasses.replace(twice, keras_major=2), graph)
+    if major == 2:
+        assert len(recognise(View(graph), major=2).layers) == 4
+    else:
+        with pytest.raises(ConversionError, match=r'layer "b": its masks have another effect in K'):
+            recognise(View(graph), major=3)
+
+
+def test_what_sees_nothing_is_nothing_in_keras_3_alone() -> None:
+    """The scores of Keras 2 are equal there."""
+    scored = attending("a", "hide", "hide")
+    scored.calls[0].kwargs["return_attention_scores"] = True
+    network = model(masking(), scored, major=3)
+    network.outputs = [Ref("a"), Ref("a", 0, 1)]
+    for wrote, wanted in ((2, 3), (3, 2)):
+        graph = GraphBuilder()
+        write_network(dataclasses.replace(network, keras_major=wrote), graph)
+        assert recognise(View(graph), major=wrote).mask_major == wrote
+        with pytest.raises(ConversionError, match="what sees nothing"):
+            recognise(View(graph), major=wanted)
