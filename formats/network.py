@@ -7,6 +7,7 @@ the newest (``keras/config.py`` translates). Layer order is the order of Keras' 
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -215,9 +216,9 @@ def parents(layer: Layer, call: int) -> list[Ref]:
     if not layer.calls:
         return []
     found = list(layer.calls[call].inputs)
-    stack: list[Any] = list(layer.calls[call].kwargs.values())
+    stack: deque[Any] = deque(layer.calls[call].kwargs.values())
     while stack:
-        value = stack.pop(0)
+        value = stack.popleft()
         if isinstance(value, Ref):
             found.append(value)
         elif isinstance(value, dict):

@@ -37,8 +37,9 @@ Reader = Callable[["Reading"], "Said | list[Said]"]
 _READERS: dict[str, list[Reader]] = {}
 #: Numbers that need no array to keep their dtype.
 _PLAIN = ("float32", "int32", "bool")
-#: Elements that a config still holds; more floats than that are weights.
-_LARGE = 4096
+#: Elements that a config still holds; more floats than that are weights, and no more integers
+#: than _LARGEST stand in a config at all.
+_LARGE, _LARGEST = 4096, 1 << 16
 _FOLDED = COMPUTED | {"Range"}
 
 
@@ -99,6 +100,8 @@ class Reading:
             constant.root.size > _LARGE or not self._reads_tensors
         ):
             return Held(constant)
+        if constant is not None and constant.root.size > _LARGEST:
+            raise Unread
         array = known_array(tensor, self.view)
         if array is None:
             return TensorName(tensor)
@@ -264,8 +267,6 @@ def known_array(tensor: str, view: View) -> npt.NDArray[np.generic] | None:
     if static.value is None or static.dtype is None or not view.is_known(tensor):
         return _computed(tensor, view)
     return np.asarray(static.value.tolist(), static.dtype.numpy).reshape(static.value.shape)
-
-
 
 
 def _computed(tensor: str, view: View) -> npt.NDArray[np.generic] | None:
