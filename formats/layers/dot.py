@@ -82,7 +82,8 @@ class Dot(LayerCodec):
             axis if shape is None else axis % len(shape)
             for axis, shape in zip(layer.config["axes"], shapes, strict=True)
         ]
-        return [dataclasses.replace(layer, config={**layer.config, "axes": axes})]
+        (plain,) = super().canonical(layer, shapes)
+        return [dataclasses.replace(plain, config={**plain.config, "axes": axes})]
 
     def recognise(self, tensor: str, graph: View) -> Claim | None:
         """The largest part that computes such a product of two tensors."""

@@ -254,7 +254,7 @@ def test_options_of_verify_arrive(verified: list[Any]) -> None:
     fmt("verify", "a", "b", "--samples", "7", "--seed", "3", "--rtol", "0.5", "--atol", "0.25",
         "--inputs", "in.npz")  # fmt: skip
     assert verified == [("a", "b", {"inputs": "in.npz", "samples": 7, "seed": 3, "rtol": 0.5,
-                                    "atol": 0.25})]  # fmt: skip
+                                    "atol": 0.25, "custom": ()})]  # fmt: skip
 
 
 def test_convert_and_verify(verified: list[Any], tmp_path: Path) -> None:
