@@ -241,6 +241,8 @@ class _Parts:
                 if len(ends) >= most:
                     break
                 continue
+            if node.name in interior:
+                break  # the graph runs in a circle
             self._open(node, frontier, fixed, interior)
             inputs = (*frontier, *ends)
             if 1 <= len(inputs) <= most:
@@ -252,6 +254,7 @@ class _Parts:
 
         view = self._view
         frontier, fixed, interior = {root: None}, dict[str, None](), dict[str, Node]()
+        opened = 0
         while True:
             inside = next((tensor for tensor in frontier if tensor not in inputs), None)
             if inside is None:
@@ -259,6 +262,9 @@ class _Parts:
             node = view.producer(inside)
             if node is None or node.op not in COMPUTED or len(interior) > _MOST_NODES:
                 return None
+            opened += 1
+            if opened > 4 * _MOST_NODES:
+                return None  # the graph runs in a circle
             self._open(node, frontier, fixed, interior)
 
     def _open(
