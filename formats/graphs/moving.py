@@ -40,6 +40,8 @@ def backwards(view: View, tensor: str, most: int) -> Iterator[tuple[str, tuple[s
         if node is None or node.op not in _MOVES or view.constant(tensor) is not None:
             return
         sources = {view.resolve(i) for i in _data(node)}
+        if not sources:
+            return
         nodes.append(node.name)
         if len(sources) > 1 or any(parse_input(source).port for source in sources):
             origins = {parse_input(source).node for source in sources}

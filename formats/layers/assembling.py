@@ -103,6 +103,11 @@ def assemble(
         for stage in item.claim.after:
             made[item.tensor] = _staged(stage, made[item.tensor], layer.name, taken, network)
     network.inputs = [made[tensor] for _, tensor in inputs]
+    for tensor in view.outputs:
+        if tensor not in made:
+            raise UnrecognisedGraphError(
+                f'nothing yields the output "{tensor}"', nodes=[parse_input(tensor).node]
+            )
     network.outputs = [made[tensor] for tensor in view.outputs]
     scopes = {
         shared[item.sharing_key].name: scope_of(item) for item in found if not item.claim.after
