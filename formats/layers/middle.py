@@ -15,6 +15,7 @@ from modelfmt.layers.grouping import shared_out
 #: Pools -> the number of spatial axes.
 _POOLS = {"MaxPool": 2, "AvgPool": 2, "MaxPool3D": 3, "AvgPool3D": 3}
 #: Op -> the number of spatial axes, the places of x and of the kernel among the inputs.
+_LAYOUTS = {"NHWC", "NCHW", "NDHWC", "NCDHW"}
 _OPS: Mapping[str, tuple[int, int, int]] = {
     "Conv2D": (2, 0, 1), "Conv3D": (3, 0, 1), "DepthwiseConv2dNative": (2, 0, 1),
     "Conv2DBackpropInput": (2, 2, 1), "Conv3DBackpropInputV2": (3, 2, 1),
@@ -80,8 +81,10 @@ def _plain(
     node: Node, kernel: str | None, shape: tuple[int, ...], view: View, x: str
 ) -> Middle | None:
     """One op, its kernel of this shape."""
-    rank = len(shape) - 2
-    channel = 1 if str(view.attr(node, "data_format")).startswith("NC") else rank + 1
+    rank, layout = len(shape) - 2, view.attr(node, "data_format")
+    if layout not in _LAYOUTS:
+        return None
+    channel = 1 if str(layout).startswith("NC") else rank + 1
     spatial = [axis for axis in range(1, rank + 2) if axis != channel]
 
     def by_axis(name: str) -> dict[int, int] | None:
