@@ -25,6 +25,7 @@ from modelfmt.layers.codec import TensorName
 from modelfmt.layers.operations.saying import Said
 from modelfmt.layers.operations.steps import Held
 from modelfmt.layers.operations.table import Operation, find
+from modelfmt.ops import opdefs
 from modelfmt.ops.numbers import COMPUTED, UncomputedError, compute
 
 if TYPE_CHECKING:
@@ -65,12 +66,23 @@ def reads_as(op: str, names: str) -> None:
 
 def readings(node: Node, view: View) -> Iterator[list[Said]]:
     """What a canonical node may be said to compute: for each way, its outputs in order."""
+    if not _fits(node, view):
+        return
     for read in _READERS.get(node.op, ()):
         try:
             said = read(Reading(node, view))
         except (Unread, ConversionError):
             continue
         yield said if isinstance(said, list) else [said]
+
+
+def _fits(node: Node, view: View) -> bool:
+    """Whether the operands of which an op fixes the dtype have it."""
+    row = opdefs.get(node.op)
+    if row is None or len(row.inputs) != len(node.inputs):
+        return True
+    kinds = [(arg.type, view.dtype(i)) for arg, i in zip(row.inputs, node.inputs, strict=True)]
+    return all(None in (wanted, found) or wanted is found for wanted, found in kinds)
 
 
 def readable() -> frozenset[str]:

@@ -97,9 +97,15 @@ def _alone(sizes: list[int]) -> int | list[int]:
     return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
+#: Of windows over two and three axes.
+_LAYOUTS = {"NHWC", "NCHW", "NDHWC", "NCDHW"}
+
+
 def _window(r: Reading, name: str) -> tuple[list[int], bool]:
     """A window or stride along the axes in between, and whether channels come first."""
     sizes = [int(v) for v in r.attr(name)]
+    if r.attr("data_format") not in _LAYOUTS:
+        raise Unread
     first = str(r.attr("data_format"))[1:2] == "C"
     batch, channels = sizes[0], sizes[1 if first else -1]
     if (batch, channels) != (1, 1):
