@@ -30,10 +30,13 @@ _CALLED = {
         RightShift BitwiseRightShift Equal NotEqual Greater GreaterEqual Less LessEqual Divide
         TrueDivide Arctan2 Nextafter FloorDivide Mod LogicalAnd LogicalOr LogicalXor DivideNoNan
         Fmod Ldexp Logaddexp Logaddexp2 Hypot RMSNorm PSNR InTopK Percentile Quantile SearchSorted
-        Digitize GetItem Slice Take TakeAlongAxis Scatter Conv DepthwiseConv""",
+        Digitize GetItem Slice Take TakeAlongAxis Scatter Conv DepthwiseConv SegmentSum SegmentMax
+        SegmentMin SegmentProd BinaryCrossentropy CategoricalCrossentropy
+        SparseCategoricalCrossentropy Lstsq CDist Logspace Geomspace Rearrange Polar Correlate""",
         3: "Where Select Arange LayerNorm ScatterUpdate SliceUpdate SeparableConv",
         4: "Isclose",
         5: "BatchNorm",
+        6: "DotProductAttention",
     }.items()
     for name in names.split()
 }
@@ -41,6 +44,12 @@ _CALLED = {
 _OF_NUMBERS = frozenset({"Arange", "Linspace", "Slice"})
 #: Functions of one Keras that another one's files would not find.
 _PRIVATE = ("keras.", "compat.", "grad_pass_through")
+#: Functions that files name, and that tf_keras does not find by these names.
+UNFOUND = frozenset({
+    "where_v2", "nn.softmax_cross_entropy_with_logits_v2", "zeros_like_v2", "ones_like_v2",
+    "shape_v2", "__operators__.and", "__operators__.or", "__operators__.xor", "math.div",
+    "__operators__.invert", "depth_to_space", "space_to_depth",
+})  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +97,9 @@ def spelled(
     """All the ways in which Keras ``major`` can say ``row`` with the writer's ``values``."""
     found = []
     for other in [row] if exact else spellings(row):
-        if other.of_keras == (major == 3) and not other.name.startswith(_PRIVATE):
+        if other.name in UNFOUND or other.name.startswith(_PRIVATE):
+            continue
+        if other.of_keras == (major == 3):
             made = _as_class(other, values) if major == 3 else _as_function(other, values)
             if made is not None:
                 found.append(made)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from modelfmt.layers.codec import TensorName
-from modelfmt.layers.operations.saying import _CALLED, Spelled, spelled
+from modelfmt.layers.operations.saying import _CALLED, UNFOUND, Spelled, spelled
 from modelfmt.layers.operations.table import find, names
 
 X = TensorName("x")
@@ -89,4 +89,4 @@ def test_tensorflow_finds_its_functions_by_name() -> None:
         if not name[0].isupper() and not name.startswith(("keras.", "compat.", "grad_pass"))
         and not get_symbol_from_name(name)
     ]  # fmt: skip
-    assert lost == []
+    assert set(lost) == UNFOUND
