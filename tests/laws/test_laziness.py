@@ -35,7 +35,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tensor, "numpy", refuse)
     monkeypatch.setattr("modelfmt.tensor.iterate_piece", refuse)
     monkeypatch.setattr("modelfmt.tensor.piece_bytes", refuse)
-    monkeypatch.setattr("modelfmt.tf.tensorproto._typed_chunks", refuse)
+    monkeypatch.setattr("modelfmt.tf.tensorproto._values", refuse)
     monkeypatch.setattr("modelfmt.storage.hdf5.Hdf5Reader._slabs", refuse)
 
 

@@ -46,7 +46,7 @@ FAMILIES: dict[str, str] = {
     "pooling": "masked_first",  # a mask that no layer makes
     "reshaping": "(?!)",
     "preprocessing": "|".join((
-        "Normalization_given_[1356]",  # lists come back as weights
+        "Normalization_given_[1356]|Rescaling_array",  # lists come back as weights
         "Normalization_masked",  # the mask that Keras 2 loses there
         "Category_|Crossing_|Discretization_|Hashing_",  # integers and strings
         "Pipeline",

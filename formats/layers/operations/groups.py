@@ -106,7 +106,13 @@ def _negative(ops: Ops, x: Any) -> TensorName:
     return ops.op("Less", bits, ops.tensor(0, "int32"))
 
 
-@operation("View(x, dtype=None)", "bitcast(input, type)")
+@operation("bitcast(input, type)")
+def _bits(ops: Ops, x: Any, dtype: Any) -> TensorName:
+    """The same bytes as numbers of another dtype; of another size along an axis of their own."""
+    return ops.op("Bitcast", ops.tensor(x), type=ops.named_dtype(dtype))
+
+
+@operation("View(x, dtype=None)")
 def _viewed(ops: Ops, x: Any, dtype: Any) -> TensorName:
     """The same bytes as numbers of another dtype."""
     x = ops.tensor(x)
