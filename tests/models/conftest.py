@@ -88,7 +88,7 @@ class Bench:
             if "raised" in info:
                 raise AssertionError(f"the framework cannot make {name}: {info['raised']}")
             for before, after, judge in routes or self.routes:
-                if before not in (*info["kinds"], *(["pb"] if info["frozen"] else [])):
+                if before not in (*info.get("kinds", ()), *(["pb"] if info["frozen"] else [])):
                     continue
                 verdict, task = self._one(name, info, before, after, judge)
                 if verdict.refused:

@@ -51,7 +51,7 @@ def check(grid: str, release: str, bench: Any) -> None:
         with modelfmt.open(verdict.path) as file:
             graphs = [file.graph, *file.graph.functions.values()]
             nodes = [node for graph in graphs for node in graph.values()]
-        for node in nodes:
-            born = age(node.op)
-            assert born is not None and born <= version, node.op
-            assert not [a for a in node.attrs if is_younger(node.op, a, version)], node.op
+            for node in nodes:
+                born = age(node.op)
+                assert born is not None and born <= version, node.op
+                assert not [a for a in node.attrs if is_younger(node.op, a, version)], node.op
