@@ -141,7 +141,8 @@ def test_a_learning_phase_that_is_still_read_is_false() -> None:
     [
         ([node("w", "VariableV2", dtype=float32, shape=Shape(()))], "w", "no value for variable w"),
         ([fed("keep_prob"), node("r", "Mul", "x", "keep_prob")], "r", "depend on keep_prob"),
-        ([node("q", "FIFOQueueV2"), node("d", "QueueDequeueV2", "q")], "d", "cannot hold .*Queue"),
+        ([node("q", "FIFOQueueV2"), node("d", "QueueDequeueV2", "q", component_types=[float32])],
+         "d", "cannot hold .*Queue"),
         ([node("a", "AssignAdd", "v", "x"), node("r", "Relu", "a")], "r", r"a \(AssignAdd\)"),
     ],
 )  # fmt: skip
