@@ -26,14 +26,6 @@ def test_names_and_keys() -> None:
         assert [graft.host for graft, _ in plan.checked(cast=False)] == ["fc/kernel", "fc/bias"]
 
 
-def test_what_theano_stores_turned_has_no_key() -> None:
-    """Its kernels are not in the file as they are shown, so that they cannot be put there."""
-    path = GOLDEN / "keras-h5/keras1.2.2-tf1.2.1-k1_branches/model.h5"
-    with modelfmt.open(path) as donor, modelfmt.open(path) as host:
-        plan = Plan(donor, host, [], ema=False)
-        assert all(key in host.tensors for key in plan.keys.values())
-
-
 def test_averages() -> None:
     weights = {name: Tensor.from_numpy(name, np.zeros(1)) for name in ("a", "b")}
     mean = Tensor.from_numpy("m", np.ones(1))
